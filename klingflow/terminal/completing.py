@@ -94,18 +94,18 @@ COMPLETERS: Final[Mapping[Completer, Complete]] = {
 
 
 def _plain(values: Iterable[str]) -> list[CompletionItem]:
-    """Each value once. One that is not of one printable line is left out."""
+    """Return the values, each once. One that is not of one printable line is left out."""
     return [CompletionItem(value) for value in dict.fromkeys(values) if value.isprintable()]
 
 
 def _shots(ctx: click.Context) -> tuple[Shot, ...]:
-    """The shots of the manifest that the line names; none where it cannot be read."""
+    """Return the shots of the manifest that the line names; none where it cannot be read."""
     manifest = _manifest(ctx, profile=ctx.params.get("profile") or "")
     return manifest.shots if manifest else ()
 
 
 def _manifest(ctx: click.Context, profile: str = "") -> Manifest | None:
-    """The manifest that the line names; None where it cannot be read quickly."""
+    """Return the manifest that the line names; None where it cannot be read quickly."""
     # Where an option lacks its value, click leaves the arguments in `args`.
     several = (*(ctx.params.get("files") or ()), *ctx.args)
     named = ctx.params.get("file") or next(iter(several), None)
@@ -243,7 +243,7 @@ SHELLS: Final[dict[str, type[ShellComplete]]] = {"bash": Bash, "zsh": Zsh, "fish
 
 
 def _listed(items: Iterable[CompletionItem], incomplete: str) -> Iterator[CompletionItem]:
-    """The items, where click says only that files are meant with the files."""
+    """Yield the items, where click says only that files are meant with the files."""
     for item in items:
         if item.type == "plain" or item.endings is not None:
             yield item

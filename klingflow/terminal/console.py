@@ -55,17 +55,17 @@ _hidden: dict[str, Secret] = {}
 
 
 def say(*parts: Part) -> None:
-    """One line on stdout."""
+    """Write one line to stdout."""
     _write(parts, sys.stdout)
 
 
 def warn(*parts: Part) -> None:
-    """One line on stderr."""
+    """Write one line to stderr."""
     _write(parts, sys.stderr)
 
 
 def prose(text: str, indent: str = "") -> None:
-    """A sentence on stdout, in lines that the terminal has room for."""
+    """Write a sentence to stdout, in lines that the terminal has room for."""
     for line in wrapped(showable(text), room(), indent, indent + "  "):
         say(line)
 
@@ -101,7 +101,7 @@ def _write(parts: Sequence[Part], stream: TextIO | None) -> None:
 
 
 def _coded(part: Part) -> str:
-    """The part with the codes of its colour; what it holds itself is no code."""
+    """Return the part with the codes of its colour; what it holds itself is no code."""
     text = clean(text_of(part))
     if isinstance(part, str) or part.style is None:
         return text
@@ -150,7 +150,7 @@ def crash(problem: BaseException) -> None:
 
 
 def hide(key: str) -> None:
-    """From now on `redacted` takes the key out."""
+    """Take the key out of what `redacted` gives from now on."""
     from klingflow.gateway.secret import Secret  # for start-up
 
     _hidden.setdefault(key, Secret(key))
@@ -241,7 +241,7 @@ def _around(line: str, column: int, columns: int) -> tuple[str, str]:
 
 @lru_cache(maxsize=4)
 def _lines(text: str) -> list[str]:
-    """Each line of a source, of which thousands of diagnostics may be shown."""
+    """Return the lines of a source, of which thousands of diagnostics may be shown."""
     return LINE_END.split(text)
 
 

@@ -85,7 +85,7 @@ _ASKED = {"buy": _("Buy these again?"), "same film": _("Is this that film too?")
 
 
 def _listed(path: str, actions: Sequence[Action]) -> list[str]:
-    """One line for all that was paid for at one place, in one way."""
+    """Return one line for all that was paid for at one place, in one way."""
     keys: dict[Elsewhere, list[str]] = {}
     for action in actions:
         if action.elsewhere is not None:

@@ -32,7 +32,7 @@ def chosen(environment: Mapping[str, str] = os.environ) -> str:
 
 
 def speak(language: str) -> bool:
-    """From now on, show sentences in `language`; in English where a stream cannot show it. Return
+    """Show sentences in `language` from now on; in English where a stream cannot show it. Return
     True if it is another language than English.
     """
     if language == "en" or not all(_can_show(language, s) for s in (sys.stdout, sys.stderr)):
@@ -47,7 +47,7 @@ def speak(language: str) -> bool:
 
 
 def speak_by(translate: Translate | None) -> None:
-    """From now on, show sentences by the templates that `translate` gives; by None, in English."""
+    """Show sentences by the templates that `translate` gives from now on; by None, in English."""
     _speaker[:] = [translate] if translate else []
 
 

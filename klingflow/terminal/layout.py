@@ -157,7 +157,7 @@ def folded(text: str, columns: float, head: str, hang: str) -> list[str]:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    """The parts between which a line may be broken, each with the blank before it."""
+    """Yield the parts between which a line may be broken, each with the blank before it."""
     for found in _UNBROKEN.finditer(text):
         word = found[0]
         is_chinese = width(word) > len(word) and not word.startswith("`")
@@ -204,7 +204,7 @@ def shown_part(part: Part) -> Part:
 
 
 def _stripped(line: list[Part]) -> list[Part]:
-    """The line without the blank parts at its end."""
+    """Return the line without the blank parts at its end."""
     while line and not text_of(line[-1]).strip():
         line = line[:-1]
     return line

@@ -132,7 +132,7 @@ def _hosts(tally: Tally) -> Iterator[Text]:
 
 
 def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> Table:
-    """The tasks that have run longest, a bar for each."""
+    """Return the tasks that have run longest, a bar for each."""
     grid = Table.grid(padding=(0, 2))
     oldest = sorted(tally.running_since.items(), key=lambda item: item[1])
     for (path, key), since in oldest[:room]:
@@ -147,8 +147,8 @@ def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> T
 
 
 def _bar(share: float | None, now: float) -> Text:
-    """A bar that is full up to `share` percent. While nobody knows the share, a short piece moves
-    along it: also a still picture of it reads as unfinished, and without colours too.
+    """Return a bar that is full up to `share` percent. While nobody knows the share, a short piece
+    moves along it: also a still picture of it reads as unfinished, and without colours too.
     """
     full, empty = ("━", "─") if can_show("━─") else ("=", "-")
     begin, length = 0, round(_BAR * (share or 0) / 100)

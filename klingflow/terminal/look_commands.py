@@ -80,7 +80,7 @@ def report(file: str, output: str | None, options: Options, *, copies: bool) -> 
 
 
 def _exactly(key: str) -> str:
-    """One take, where a shot's name alone would mean all of them."""
+    """Return the key of one take, where a shot's name alone would mean all of them."""
     return key if "#" in key else f"{key}#1"
 
 

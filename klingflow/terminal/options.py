@@ -49,7 +49,7 @@ class Options:
 
     @property
     def wish(self) -> Wish:
-        """What of the manifests is meant."""
+        """What is meant of the manifests."""
         from klingflow.api.site import Wish  # for start-up
 
         return Wish(
@@ -66,8 +66,8 @@ class Options:
 
     @property
     def repeated(self) -> tuple[str, ...]:
-        """What a command that is named to the user says again: by another value of a variable a
-        shot would have another id, or another body.
+        """The options that a command which is named to the user has to say again: by another value
+        of a variable a shot would have another id, or another body.
         """
         given = (("--var", assignment) for assignment in self.variables)
         return (*chain.from_iterable(given), *(["--no-black-box"] if self.no_black_box else []))

@@ -101,7 +101,7 @@ def lines(rows: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
 
 
 def _fitted(rows: Sequence[Row], room: float) -> dict[str, int]:
-    """The columns of each part of a row. Long keys and tiers give way, numbers never."""
+    """Return the columns of each part of a row. Long keys and tiers give way, numbers never."""
     widths = {name: _widest(rows, name) for name in ("key", "tier", "seconds", "price")}
     numbers = widths["seconds"] + widths["price"]
     left = room - width(_START) - 1 - 4 * width(_GAP) - numbers
@@ -134,7 +134,7 @@ def _line(row: Row, widths: Mapping[str, int], reason: str) -> list[Part]:
 
 
 def _below(group: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
-    """The reason of one or several takes, in lines of its own."""
+    """Yield the reason of one or several takes, in lines of its own."""
     _unused, held_by = group[0].group
     keys = [row.key for row in group]
     reason = group[0].reason

@@ -107,7 +107,7 @@ def watching(
     plain: bool,
     limits: Limits = _USUAL,
 ) -> Iterator[Watch]:
-    """A Watch for one run under `limits`. Raises UsageError if the log cannot be opened."""
+    """Return a Watch for one run under `limits`. Raises UsageError if the log cannot be opened."""
     watch = Watch()
     with ExitStack() as stack:
         if log is not None:
@@ -194,7 +194,7 @@ def prefixes_of(plans: Sequence[Plan]) -> dict[str, str]:
 
 
 def _name_width(plans: Sequence[Plan]) -> int:
-    """The columns that shots' names need, within reason."""
+    """Return the columns that shots' names need, within reason."""
     widths = (width(action.key) for plan in plans for action in plan.actions)
     return min(40, max(widths, default=8))
 

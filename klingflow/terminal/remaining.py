@@ -88,7 +88,7 @@ class Remaining:
         return self._paths[number], key
 
     def _now(self, planned: Task, key: Key, tally: Tally, now: float) -> Task | None:
-        """The task as it stands; None for one that is over, or will not be bought."""
+        """Return the task as it stands; None for one that is over, or will not be bought."""
         match tally.states.get(key):
             case "buying":
                 return replace(planned, age_s=0.0)

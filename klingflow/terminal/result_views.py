@@ -49,7 +49,7 @@ class _Part:
 
     @property
     def rest(self) -> int:
-        """How much of `attention` is not shown."""
+        """The number of lines of `attention` that are not shown."""
         return len(self.attention) - _SHOWN
 
 
@@ -182,7 +182,7 @@ def _show_remarks(remarked: Sequence[Remarked], site: Site) -> None:
 
 
 def _unseen(result: Result) -> str:
-    """A line about videos of which nobody can tell what they are; "" where there are none."""
+    """Return a line about videos of which nobody can tell what they are; "" for none."""
     looking = result.looking
     if looking is None or not looking.unseen:
         return ""
@@ -197,7 +197,9 @@ def _unseen(result: Result) -> str:
 
 
 def _lines(part: _Part) -> list[list[Part]]:
-    """A line for each take of `attention`; one for all that are left out for the same reason."""
+    """Return a line for each take of `attention`; one for all that are left out for the same
+    reason.
+    """
     lines: dict[tuple[str, str], tuple[Painted, str, list[str]]] = {}
     for action, reason in part.attention:
         is_left_out = action.key in part.plan.left_out
@@ -208,7 +210,7 @@ def _lines(part: _Part) -> list[list[Part]]:
 
 
 def _bought(result: Result) -> str:
-    """What the run bought, in one line; "" for nothing."""
+    """Return what the run bought, in one line; "" for nothing."""
     bought = result.bought
     if not bought:
         return ""
@@ -228,7 +230,8 @@ def _bought(result: Result) -> str:
 
 
 def _to_commit(sites: Sequence[Site], books: Sequence[Book], bought: Set[str]) -> str:
-    """A word about the locks that this run changed, where git keeps their folder; "" otherwise.
+    """Return a word about the locks that this run changed, where git keeps their folder; ""
+    otherwise.
 
     git itself is not started: a folder from elsewhere may say what git is to run. A lock with a new
     purchase cannot be as it was committed.
@@ -250,7 +253,9 @@ def _is_in_git(site: Site) -> bool:
 
 
 def _all_told(result: Result) -> str:
-    """What the films of a run have cost by now, as `status` says it; "" where this run was all."""
+    """Return what the films of a run have cost by now, as `status` says it; "" where this run was
+    all.
+    """
     films = shares(added([plan.spending for plan in result.plans]))
     if not films or films == shares(result.spending):
         return ""
@@ -258,7 +263,7 @@ def _all_told(result: Result) -> str:
 
 
 def _why_stopped(result: Result) -> str:
-    """Why the run ended before all was done; "" where it did not."""
+    """Return why the run ended before all was done; "" where it did not."""
     outcome, said = result.outcome, ""
     if outcome.broken:
         said = _("The ledger could not be written: {broken}", broken=outcome.broken)

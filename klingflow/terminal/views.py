@@ -52,8 +52,8 @@ def _manifest_of(answer: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _yaml(value: Json) -> str:
-    """The value as YAML for stdout; every character beyond ASCII is escaped where one of them
-    cannot be shown, or would be obeyed.
+    """Return the value as YAML for stdout; every character beyond ASCII is escaped where one of
+    them cannot be shown, or would be obeyed.
     """
     import yaml  # for start-up
 
@@ -145,7 +145,7 @@ def show_forecast(found: Forecast | None, limits: Limits) -> None:
 
 
 def _bound(found: Forecast, limits: Limits) -> str:
-    """What a run cannot be faster for."""
+    """Return what keeps a run from being faster."""
     match found.bound:
         case "places":
             return _("{max_running} at once", max_running=limits.max_running)
@@ -281,7 +281,9 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
 
 
 def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
-    """One video of a take; the file of the one that serves it stands in the take's own line."""
+    """Return the line of one video of a take; the file of the one that serves it stands in the
+    take's own line.
+    """
     here = "" if version["present"] else _(", not here")
     file = "" if version["file"] == shot.get("file") else f"{version['file']}"
     where = joined(", ", filter(None, (file, version["task_id"])))
@@ -289,7 +291,7 @@ def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
 
 
 def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
-    """The file, or otherwise the task and what is wrong with it. Three columns fit a narrow
+    """Return the file, or otherwise the task and what is wrong with it. Three columns fit a narrow
     terminal; the JSON holds all.
     """
     told = [_file(shot) or _unfinished(shot, doubt)]
@@ -308,7 +310,9 @@ def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
 
 
 def _file(shot: Mapping[str, Any]) -> str:
-    """The file of a take's video, with a word where the disk has it not; "" where there is none."""
+    """Return the file of a take's video, with a word where the disk has it not; "" where there is
+    none.
+    """
     file = str(shot.get("file") or "")
     absent = {v["file"] for v in shot.get("versions", ()) if not v["present"]}
     return _("{file}, not here", file=file) if file in absent else file
@@ -327,7 +331,7 @@ def _unfinished(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str
 
 
 def _state(shot: Mapping[str, Any]) -> str:
-    """What the state of a take is called."""
+    """Return the name of a take's state."""
     if any(map(_is_at_cluster, shot.get("attempts", ()))):
         return _("at the cluster")
     error = shot.get("error")
