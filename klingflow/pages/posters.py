@@ -81,7 +81,7 @@ class Posters:
         return picture
 
     def _painter(self) -> Painter:
-        """The process of this thread."""
+        """Return the process that this thread draws with."""
         painter: Painter | None = getattr(self._own, "painter", None)
         if painter is None or painter.is_over:
             painter = self._own.painter = Painter()

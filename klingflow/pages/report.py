@@ -89,7 +89,7 @@ def _is_report(folder: Path) -> bool:
 
 
 def _shown(gallery: Gallery) -> list[tuple[str, Video]]:
-    """The videos that the page shows: one a take."""
+    """Return the videos that the page shows: one a take."""
     shown = {take["uid"] for take in gallery.data["takes"]}
     return [(uid, video) for uid, video in gallery.videos.items() if uid in shown]
 
@@ -145,8 +145,8 @@ def _below(folder: Path, name: str) -> Path:
 
 
 def _relative(folder: Path, path: Path) -> str:
-    """The address of a file from the report's folder; where there is none, as on another drive of
-    Windows, its own.
+    """Return the address of a file from the report's folder; where there is none, as on another
+    drive of Windows, its own.
     """
     try:
         return quote(Path(os.path.relpath(path, folder)).as_posix())

@@ -105,7 +105,7 @@ class Page:
         return _said({"session": self.sessions.token})
 
     async def data(self, request: Request) -> Response:
-        """The film as the page shows it."""
+        """Return the film as the page shows it."""
         self._check(request)
         return _said(self._data())
 
@@ -230,7 +230,7 @@ def _said(value: Mapping[str, object], status: int = 200) -> Response:
 
 
 async def _json(request: Request) -> Mapping[str, object]:
-    """The body of a request, a small JSON object. Raises _Refused."""
+    """Return the body of a request, a small JSON object. Raises _Refused."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise _Refused(415, "send application/json")
     body = b""
