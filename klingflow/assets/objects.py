@@ -77,7 +77,7 @@ class ObjectStore:
 
     @property
     def settings(self) -> AssetSettings:
-        """What it was opened with; no credentials are among it."""
+        """The settings that the store was opened with; no credentials are among them."""
         return self._settings
 
     async def keep(self, snapshot: Snapshot) -> None:
@@ -106,7 +106,9 @@ class ObjectStore:
         raise failure  # here, so that no traceback shows what it came from
 
     def _failure(self, error: Exception) -> NotStored:
-        """What an error of the library comes to: its class and the service's code are told."""
+        """Return an error of the library as ours: only its class and the service's code are
+        repeated.
+        """
         found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
         code = _(" ({found})", found=found[1] or found[2]) if found else ""
         match type(error).__name__:
@@ -244,7 +246,7 @@ class Bucket:
         raise failure  # here, as above
 
     def _away(self, error: Exception) -> StoreAway:
-        """What an error of the library comes to, without its words: they may quote a request."""
+        """Return an error of the library without its words: they may quote a request."""
         found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
         code = _(": {found}", found=found[1] or found[2]) if found else ""
         return StoreAway(

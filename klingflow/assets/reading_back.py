@@ -43,7 +43,7 @@ async def read_back(gateway: Gateway, address: str, snapshot: Snapshot) -> None:
 
 
 async def why_refused(gateway: Gateway, address: str) -> str | None:
-    """As `why_unreadable`, after a HEAD, which costs the server less. Only what is certain is
+    """Do as `why_unreadable`, after a HEAD, which costs the server less. Only what is certain is
     believed of a HEAD: an address that is signed for GET refuses it, and a server that has a route
     for GET alone may call it 404.
     """

@@ -41,12 +41,12 @@ class Store(Protocol):
 
     @property
     def described(self) -> str:
-        """What a person is told about it: the store, and the host it is at."""
+        """The store in words for people, and the host it is at."""
         ...
 
     @property
     def settings(self) -> AssetSettings:
-        """Where it is, as a manifest would say it; nothing for a command of the user's."""
+        """The store's address, as a manifest would say it; nothing for a command of the user's."""
         ...
 
     async def keep(self, snapshot: Snapshot) -> None:
