@@ -106,7 +106,7 @@ class Task:
 
     @property
     def ends(self) -> float:
-        """When the task ends, completed or failed."""
+        """The time at which the task ends, completed or failed."""
         return self.created + self.takes_s
 
     @property
