@@ -8,22 +8,11 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import LedgerError
-from klingflow.ledger import emergency
 from klingflow.ledger.book import doubt
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import as_journal_line, journal_line, lock_header, lock_line
+from klingflow.ledger.lines import Parsed, as_journal_line, journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
-from klingflow.ledger.stored import (
-    Stored,
-    forget_saved,
-    load,
-    load_lock,
-    load_saved,
-    newest_serial,
-    read,
-    set_aside,
-    signature_of,
-)
+from klingflow.ledger.stored import Stored, load, newest_serial, read, set_aside
 from klingflow.model import Place, Problem, Purchase
 from tests.purchases import AT, LATER, done, intent, submitted
 
@@ -48,6 +37,7 @@ def test_no_files_are_an_empty_ledger_of_a_lineage_of_its_own(paths: LedgerPaths
     one, two = loaded(paths), loaded(paths)
     assert (one.book.purchases, one.book.serial, one.book.problems) == ({}, 0, [])
     assert one.book.lineage != two.book.lineage
+    assert newest_serial(one.lock) == 0
     assert (one.signature, one.tidy) == (None, True)
 
 
@@ -130,30 +120,6 @@ def test_a_pruned_line_that_contradicts_stays_where_it_stands(paths: LedgerPaths
     assert (loaded(paths).contradicting, loaded(paths).book.purchases) == ([], {"u": ours})
 
 
-def test_emergency_files_are_read_until_they_are_taken_in(paths: LedgerPaths) -> None:
-    """One that somebody wrote to since is not deleted."""
-    a, b = submitted("a"), submitted("b")
-    assert emergency.save(paths.journal, journal_line(a))
-    saved, versions = load_saved(paths)
-    assert saved.accounts == [a]
-    assert load_saved(paths, versions)[0].accounts == []
-    emergency.save(paths.journal, journal_line(b))
-    forget_saved(versions)
-    assert load_saved(paths, versions)[0].accounts == [a, b]
-    forget_saved(load_saved(paths)[1])
-    assert load_saved(paths)[0].accounts == []
-
-
-def test_a_lock_that_shows_no_trace_of_ours_is_refused(paths: LedgerPaths) -> None:
-    """An empty one, or one that lost everything except a header's beginning, is ours."""
-    paths.lock.write_bytes(b"version = 1\n")
-    with pytest.raises(LedgerError, match=r"is not klingflow's; rename the manifest"):
-        load_lock(paths)
-    for text in (b"", b"\n", b'{"klingflow_lock":1,"lin', lock_line(submitted("a"))[:200]):
-        paths.lock.write_bytes(text)
-        assert load_lock(paths).headers == []
-
-
 def test_what_cannot_be_read_stops_everything(paths: LedgerPaths) -> None:
     paths.lock.mkdir()
     with pytest.raises(LedgerError, match=r"film\.lock: the ledger cannot be read: "):
@@ -169,15 +135,5 @@ def test_what_is_set_aside_is_kept_in_files_of_its_own(paths: LedgerPaths) -> No
     assert paths.lock_damaged.read_bytes() == b"{lock\n" + lock_line(apart)
     assert paths.journal_damaged.read_bytes() == b"journal\n"
     paths.journal_damaged.unlink()
-    set_aside(paths, load_lock(ledger_paths(paths.hidden / "no.yaml")), found.lock, [])
+    set_aside(paths, Parsed(), found.lock, [])
     assert not paths.journal_damaged.exists()
-
-
-def test_a_version_of_a_file_is_known_by_its_signature(paths: LedgerPaths) -> None:
-    assert signature_of(paths.lock) is None
-    paths.lock.write_bytes(b"1")
-    first = signature_of(paths.lock)
-    assert first == signature_of(paths.lock)
-    paths.lock.write_bytes(b"22")
-    assert signature_of(paths.lock) != first
-    assert newest_serial(load_lock(ledger_paths(paths.hidden / "no.yaml"))) == 0

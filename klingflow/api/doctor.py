@@ -35,7 +35,7 @@ from klingflow.gateway.fitting import (
 from klingflow.gateway.origin import in_clear_warning, taken_for
 from klingflow.gateway.outcomes import Answer, Blind
 from klingflow.gateway.replies import read_query
-from klingflow.ledger import store, stored
+from klingflow.ledger import gathered, store
 from klingflow.ledger.boxes import spots_in
 from klingflow.ledger.moments import in_utc
 from klingflow.ledger.problems import worded
@@ -220,7 +220,7 @@ def _copies(file: str, profile: str) -> Iterator[Finding]:
     try:
         paths = site_of(file, Wish(), profile=profile).paths
         place = paths.box
-        lineages = stored.lineages_of(paths) if place else frozenset()
+        lineages = gathered.lineages_of(paths) if place else frozenset()
         spots = [s for lineage in sorted(lineages) if place for s in spots_in(place.box(lineage))]
     except (KlingflowError, OSError) as error:
         yield Finding(False, str(error), needed=False)

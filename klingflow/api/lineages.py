@@ -11,7 +11,7 @@ from pathlib import Path
 from klingflow.api.site import now
 from klingflow.disk import sync_folder
 from klingflow.errors import LedgerError, UsageError
-from klingflow.ledger import boxes, oslock, store, stored
+from klingflow.ledger import boxes, gathered, oslock, store
 from klingflow.ledger.blackbox import holder_file
 from klingflow.ledger.places import BoxPlace, Site
 from klingflow.words import _
@@ -77,7 +77,7 @@ def forget(site: Site, agreed: Callable[[Remembered], bool]) -> tuple[Remembered
 
 def _remembered(site: Site, place: BoxPlace) -> Remembered:
     book = store.read(site.paths)
-    lineages = stored.lineages_of(site.paths) or frozenset(
+    lineages = gathered.lineages_of(site.paths) or frozenset(
         folder.parent.parent.name for folder in boxes.folders_of(place)
     )
     places: list[tuple[str, int]] = []
@@ -87,7 +87,7 @@ def _remembered(site: Site, place: BoxPlace) -> Remembered:
             told = boxes.parsed(boxes.files_in(spot)).accounts
             uids |= {account.uid for account in told}
             places.append((spot.manifest, len({account.uid for account in told})))
-    in_lock = {p.uid for p in stored.load_lock(site.paths).accounts} | book.pruned.keys()
+    in_lock = {p.uid for p in gathered.load_lock(site.paths).accounts} | book.pruned.keys()
     return Remembered(sorted(lineages), places, len(uids - in_lock))
 
 

@@ -25,6 +25,13 @@ from klingflow.ledger.accounts import merge
 from klingflow.ledger.arrivals import Arrivals, take_in
 from klingflow.ledger.blackbox import Beginning, BlackBox
 from klingflow.ledger.book import Book, fold, in_order
+from klingflow.ledger.gathered import (
+    forget_saved,
+    load_lock,
+    load_saved,
+    signature,
+    signature_of,
+)
 from klingflow.ledger.journal import Journal, Now, hold
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import (
@@ -36,19 +43,7 @@ from klingflow.ledger.lines import (
     parse_journal,
 )
 from klingflow.ledger.places import LedgerPaths
-from klingflow.ledger.stored import (
-    Stored,
-    forget_saved,
-    load,
-    load_lock,
-    load_saved,
-    newest_serial,
-    read,
-    set_aside,
-    signature,
-    signature_of,
-    used_plans,
-)
+from klingflow.ledger.stored import Stored, load, newest_serial, read, set_aside, used_plans
 from klingflow.model import Problem, Purchase
 from klingflow.words import _
 
