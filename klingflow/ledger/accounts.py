@@ -40,12 +40,22 @@ def merge(accounts: Sequence[Purchase]) -> tuple[Purchase, list[Purchase]]:
     if all(a == accounts[0] for a in accounts[1:]):
         return accounts[0], []
     told = [a for a in accounts if not _is_witness(a)] or [*accounts]
-    with_task = [a for a in told if a.task_id]
-    first = min(with_task, key=_age) if with_task else _most_certain_first(told)[0]
-    agreeing = [a for a in told if _same_purchase(a, first)]
-    contradicting = [a for a in told if not _same_purchase(a, first)]
+    first = _first_with_its_task(told)
+    agreeing: list[Purchase] = []
+    contradicting: list[Purchase] = []
+    for account in told:
+        agrees = _same_purchase(account, first)
+        (agreeing if agrees else contradicting).append(account)
     merged = _filled(_most_certain_first(agreeing), contradicting)
     return _standing(merged, [a for a in told if _same_attempt(a, first)]), contradicting
+
+
+def _first_with_its_task(accounts: list[Purchase]) -> Purchase:
+    """Return the account whose task was learned first; without a task, the most certain one."""
+    with_task = [a for a in accounts if a.task_id]
+    if with_task:
+        return min(with_task, key=_age)
+    return _most_certain_first(accounts)[0]
 
 
 def _is_witness(account: Purchase) -> bool:
@@ -61,10 +71,12 @@ def _filled(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> 
     best, everybody = accounts[0], [*accounts, *contradicting]
     changes: dict[str, Any] = {}
     for name in _FILLED:
-        if not getattr(best, name):
-            others = everybody if name in _OF_THE_ATTEMPT else accounts
-            known = next((value for a in others if (value := getattr(a, name))), None)
-            changes |= {name: known} if known else {}
+        if getattr(best, name):
+            continue
+        others = everybody if name in _OF_THE_ATTEMPT else accounts
+        known = next(filter(None, (getattr(a, name) for a in others)), None)
+        if known:
+            changes[name] = known
     changes |= _fullest_evidence(best, everybody)
     times = _times(accounts, contradicting)
     if times != best.times:
@@ -109,10 +121,12 @@ def _times(accounts: Sequence[Purchase], contradicting: Sequence[Purchase]) -> d
     """Return when each thing happened: the first time of what happens once, the last time of the
     rest.
     """
+    told: list[tuple[str, str]] = []
+    for account in accounts:
+        told += account.times.items()
+    for account in contradicting:
+        told += ((n, at) for n, at in account.times.items() if n in _TIMES_OF_THE_ATTEMPT)
     times: dict[str, str] = {}
-    told = [(name, at) for a in accounts for name, at in a.times.items()]
-    apart = [(name, at) for a in contradicting for name, at in a.times.items()]
-    told += [(name, at) for name, at in apart if name in _TIMES_OF_THE_ATTEMPT]
     for name, at in told:
         choose = min if name in _ONCE else max
         times[name] = choose(times.get(name, at), at)

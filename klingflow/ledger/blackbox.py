@@ -172,18 +172,23 @@ class BlackBox:
             if not all(oslock.is_at(fd, path) for path, fd in self._holders.items()):
                 self._hold_again()
             _write_about(self._spot)
-            for name, uids in self._uids.items():
-                told = [purchases[uid] for uid in sorted(uids) if uid in purchases]
-                pruned = self._pruned_of(name, uids - purchases.keys())
-                if told or pruned or (self._spot.folder / name).exists():
-                    lines = [*pruned, *(self._begun.line(p) + b"\n" for p in told)]
-                    atomic_write(self._spot.folder / name, *lines)
-                    self._lines[name] = len(lines)
+            for name in self._uids:
+                self._renew_file(name, purchases)
             self._close_files()
         except (OSError, LedgerError) as error:
             self.trouble = _unwritable(self._spot.folder, error)
         else:
             self.trouble, self._untidy = None, False
+
+    def _renew_file(self, name: str, purchases: Mapping[str, Purchase]) -> None:
+        """Write one file again. Raises OSError, LedgerError."""
+        uids, path = self._uids[name], self._spot.folder / name
+        lines = self._pruned_of(name, uids - purchases.keys())
+        known = sorted(uids & purchases.keys())
+        lines += (self._begun.line(purchases[uid]) + b"\n" for uid in known)
+        if lines or path.exists():
+            atomic_write(path, *lines)
+            self._lines[name] = len(lines)
 
     def _pruned_of(self, name: str, uids: set[str]) -> list[bytes]:
         """Return the last line of each purchase that the ledger does not hold any more, except of
@@ -242,18 +247,9 @@ def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
     LedgerHeld where another copy of this ledger is being run or was run since the `reading`, and
     UsageError where this very process runs that copy.
     """
-    own = place.box(begun.lineage)
-    held: dict[Path, int] = {}
     with ExitStack() as undo:
         try:
-            _make(own)
-            there = [place.box(lineage) for lineage in begun.reading.lineages - {begun.lineage}]
-            for box in sorted({own, *(box for box in there if box.is_dir())}):
-                path = holder_file(box)
-                if (fd := oslock.acquire(path)) is None:
-                    raise _held(place, path)
-                undo.callback(oslock.release, fd)
-                held[path] = fd
+            held = _hold(place, begun, undo)
             _check_unchanged(place, begun.reading)
             _make(place.folder(begun.lineage))
             tidy(place)
@@ -271,6 +267,24 @@ def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
     return box_
 
 
+def _hold(place: BoxPlace, begun: Beginning, undo: ExitStack) -> dict[Path, int]:
+    """Take the locks of the boxes of all lineages that the ledger has, and return them by their
+    files; `undo` releases them. Raises LedgerHeld, UsageError, LedgerError, OSError.
+    """
+    own = place.box(begun.lineage)
+    _make(own)
+    others = [place.box(lineage) for lineage in begun.reading.lineages - {begun.lineage}]
+    held: dict[Path, int] = {}
+    for box in sorted({own, *(box for box in others if box.is_dir())}):
+        path = holder_file(box)
+        fd = oslock.acquire(path)
+        if fd is None:
+            raise _held(place, path)
+        undo.callback(oslock.release, fd)
+        held[path] = fd
+    return held
+
+
 def _check_unchanged(place: BoxPlace, reading: Reading) -> None:
     """Refuse to go on with a plan that did not know what another copy has bought since."""
     if boxes.stamps(place, reading.lineages) != reading.stamps:
@@ -286,17 +300,9 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
     """Write that this place is in the box, and since when."""
     spots = boxes.spots_in(place.box(begun.lineage))
     folder = place.folder(begun.lineage)
-    known = next((s for s in spots if s.folder == folder and s.since), None)
-    is_first = not any(s.since for s in spots)
-    earlier = {f.parent.parent.name for f in boxes.folders_of(place) if f != folder}
-    spot = known or Spot(
-        folder,
-        manifest=os.path.realpath(place.manifest),
-        since=begun.at,
-        member=is_first,
-        before=tuple(sorted(earlier)) if begun.fresh else (),
-        profile=place.profile,
-    )
+    begun_there = [spot for spot in spots if spot.since]
+    known = next((spot for spot in begun_there if spot.folder == folder), None)
+    spot = known or _newly_in(place, begun, is_first=not begun_there)
     if place.same_film:
         spot = replace(spot, member=True, before=())
     if spot != known:
@@ -304,6 +310,20 @@ def _joined(place: BoxPlace, begun: Beginning) -> Spot:
     if not begun.forking:
         _write_became(place, begun)
     return spot
+
+
+def _newly_in(place: BoxPlace, begun: Beginning, *, is_first: bool) -> Spot:
+    """Return this place as it comes into the box; the first place of a lineage is a member."""
+    folder = place.folder(begun.lineage)
+    earlier = {f.parent.parent.name for f in boxes.folders_of(place) if f != folder}
+    return Spot(
+        folder,
+        manifest=os.path.realpath(place.manifest),
+        since=begun.at,
+        member=is_first,
+        before=tuple(sorted(earlier)) if begun.fresh else (),
+        profile=place.profile,
+    )
 
 
 def _write_became(place: BoxPlace, begun: Beginning) -> None:

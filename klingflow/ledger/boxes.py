@@ -63,13 +63,12 @@ def spot_at(folder: Path) -> Spot | None:
         said = {}
     if not isinstance(said, dict):
         said = {}
-    before = said.get("before")
     return Spot(
         folder,
         manifest=_text(said.get("manifest")),
         since=_text(said.get("since")),
         member=said.get("member") is True,
-        before=tuple(b for b in before if isinstance(b, str)) if isinstance(before, list) else (),
+        before=_texts(said.get("before")),
         became=_text(said.get("became")) or None,
         profile=_text(said.get("profile")),
     )
@@ -120,31 +119,39 @@ def look(place: BoxPlace, lineages: frozenset[str]) -> Reading:
     counted: set[Path] = set()
     before: set[str] = set()
     for lineage in sorted(lineages):
-        spots = spots_in(place.box(lineage))
-        here = next((s for s in spots if s.folder == place.folder(lineage)), None)
-        before |= set(here.before) if here else set()
-        for spot in _counting(place, spots, here):
+        here, spots = _of_lineage(place, lineage)
+        before |= here
+        for spot in spots:
             counted.add(spot.folder)
             files = reading.own if spot.folder.name == place.name else reading.others
             files |= files_in(spot)
             reading.pruned[spot.folder / PRUNED] = read(spot.folder / PRUNED)
     for folder in folders_of(place):
-        if folder not in counted and (there := spot_at(folder)):
-            was_here = not lineages or there.lineage in before
-            apart = reading.former if was_here else reading.unrelated
-            files = reading.own if place.same_film else apart
-            files |= files_in(there)
+        there = None if folder in counted else spot_at(folder)
+        if there is None:
+            continue
+        if place.same_film:
+            files = reading.own
+        elif not lineages or there.lineage in before:
+            files = reading.former
+        else:
+            files = reading.unrelated
+        files |= files_in(there)
     return reading
 
 
-def _counting(place: BoxPlace, spots: Iterable[Spot], here: Spot | None) -> Iterator[Spot]:
-    """Yield those of a lineage's `spots` that count for a place, which is `here` among them: the
-    place itself, and for a member all members.
+def _of_lineage(place: BoxPlace, lineage: str) -> tuple[set[str], list[Spot]]:
+    """Return the lineages that were at this place before this one began, and the spots that count
+    for the place: its own, and for a member those of all members.
     """
+    spots = spots_in(place.box(lineage))
+    here = next((s for s in spots if s.folder == place.folder(lineage)), None)
     shares = place.same_film or (here is not None and here.member)
+    counting: list[Spot] = []
     for spot in spots:
         if spot is here or (shares and spot.member):
-            yield from _chain(place.state, spot)
+            counting += _chain(place.state, spot)
+    return set(here.before if here else ()), counting
 
 
 def relatives(place: BoxPlace, lineage: str) -> list[Spot]:
@@ -238,6 +245,12 @@ def _tried(path: Path, look: Callable[[], T]) -> T:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(text for text in value if isinstance(text, str))
 
 
 def exists(spot: Spot) -> bool:

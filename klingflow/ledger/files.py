@@ -61,16 +61,23 @@ def search(
     """
     if not lost:
         return {}
-    outputs = set(outputs)
-    safe = [at for at in _beside(outputs) if not site.leads_elsewhere(_below(at, "x"))]
-    named = {path for at in safe for path in _in(site.folder, at)}
-    known = {path for path in _cached(site.facts) if _is_safe(path, is_ours)}
-    candidates = outputs | set(filter(is_ours, named))
-    candidates |= {path for path in known if not site.leads_elsewhere(path)}
+    candidates = _candidates(site, set(outputs), is_ours)
     sizes = {fact.size_bytes for fact in lost}
     fitting = [path for path in candidates if _size(site.folder / path) in sizes]
     found = facts(site.folder, fitting, site.facts)
     return {path: fact for path, fact in found.items() if fact in lost}
+
+
+def _candidates(site: Site, outputs: set[str], is_ours: Callable[[str], bool]) -> set[str]:
+    """Return the paths under which a video may lie; none leads out of the manifest's folder."""
+    candidates = set(outputs)
+    for at in _beside(outputs):
+        if not site.leads_elsewhere(_below(at, "x")):
+            candidates.update(filter(is_ours, _in(site.folder, at)))
+    for path in _cached(site.facts):
+        if _is_safe(path, is_ours) and not site.leads_elsewhere(path):
+            candidates.add(path)
+    return candidates
 
 
 def _beside(outputs: Iterable[str]) -> set[str]:
@@ -124,12 +131,14 @@ def remember(
             if stat.st_size == fact.size_bytes and now_ns - stat.st_mtime_ns > _SETTLED_NS:
                 known[path] = [*_stamp(stat), fact.sha256]
     gone = {*left}.difference(known)
-    if known or gone:
-        entries = _cached(cache) | known
-        gone |= {
-            path for path in entries if entries[path] == _NAME and not (folder / path).exists()
-        }
-        _keep(cache, {path: entry for path, entry in entries.items() if path not in gone})
+    if not known and not gone:
+        return
+    kept: dict[str, list[Any]] = {}
+    for path, entry in (_cached(cache) | known).items():
+        is_gone = path in gone or (entry == _NAME and not (folder / path).exists())
+        if not is_gone:
+            kept[path] = entry
+    _keep(cache, kept)
 
 
 def note(site: Site, paths: Iterable[str]) -> None:
@@ -171,11 +180,11 @@ def _cached(cache: Path) -> dict[str, list[Any]]:
         return {}
     if not isinstance(entries, dict):
         return {}
-    return {
-        k: v
-        for k, v in entries.items()
-        if isinstance(v, list) and len(v) == 5 and isinstance(v[4], str)
-    }
+    return {path: entry for path, entry in entries.items() if _is_entry(entry)}
+
+
+def _is_entry(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 5 and isinstance(value[4], str)
 
 
 def _keep(cache: Path, entries: dict[str, list[Any]]) -> None:

@@ -18,7 +18,7 @@ from klingflow.disk import read_whole
 from klingflow.ledger.lines import Parsed, headers_in, journal_line
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.traces import uids_in
-from klingflow.model import Json, Place, Problem
+from klingflow.model import Json, Place, Problem, Purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,11 @@ def of_journal(paths: LedgerPaths, runner: Mapping[str, Json] | None) -> Neighbo
     own = (paths.anchor or paths.lock).absolute()
     if not isinstance(named, str) or Path(named) == own:
         return None
+    other = Path(named)
     with suppress(OSError, ValueError):
-        if Path(named).is_absolute() and Path(named).is_file() and not _are_one(Path(named), own):
-            return _read(Path(named), paths)
+        is_there = other.is_absolute() and other.is_file()
+        if is_there and not _are_one(other, own):
+            return _read(other, paths)
     return None
 
 
@@ -82,10 +84,13 @@ def leave(journal: Parsed, neighbour: Neighbour, lock: bytes) -> None:
     if not lineages or not neighbour.lineages or lineages & neighbour.lineages:
         return
     theirs = neighbour.uids - uids_in(lock)
-    foreign = [account for account in journal.accounts if account.uid in theirs]
+    foreign: list[Purchase] = []
+    own: list[Purchase] = []
+    for account in journal.accounts:
+        (foreign if account.uid in theirs else own).append(account)
     if not foreign:
         return
-    journal.accounts = [account for account in journal.accounts if account.uid not in theirs]
+    journal.accounts = own
     journal.doubts = [doubt for doubt in journal.doubts if doubt.uid not in theirs]
     journal.damaged += (journal_line(account).rstrip(b"\n") for account in foreign)
     keys = tuple(dict.fromkeys(account.key for account in foreign))

@@ -7,6 +7,7 @@ its path is told. Files are searched for fingerprints before any line is parsed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +42,9 @@ class Wanted:
 
     def lacks(self, purchase: Purchase) -> bool:
         """True if the purchase was paid for, or perhaps, and the ledger does not know so."""
-        return _is_paid(purchase) and not (
-            (known := self.book.purchases.get(purchase.uid)) and _is_paid(known)
-        )
+        known = self.book.purchases.get(purchase.uid)
+        is_known = known is not None and _is_paid(known)
+        return _is_paid(purchase) and not is_known
 
 
 def _is_paid(purchase: Purchase) -> bool:
@@ -54,14 +55,13 @@ def search(site: Site, wanted: Wanted) -> Elsewheres:
     """Return what was paid for elsewhere of what is wanted. Raises LedgerError for a black box that
     cannot be read.
     """
-    bodies: dict[str, list[Elsewhere]] = {}
+    bodies: defaultdict[str, list[Elsewhere]] = defaultdict(list)
     takes: dict[Take, Elsewhere] = {}
     for purchase, one in _beside(site, wanted):
-        bodies.setdefault(purchase.fingerprint, []).append(one)
-    place = site.paths.box
-    for purchase, one in _boxed(site, place, wanted) if place else ():
+        bodies[purchase.fingerprint].append(one)
+    for purchase, one in _boxed(site, wanted):
         if purchase.fingerprint in wanted.bodies:
-            bodies.setdefault(purchase.fingerprint, []).append(one)
+            bodies[purchase.fingerprint].append(one)
         if one.kind == "place":
             takes.setdefault((purchase.shot, purchase.take), one)
     for take in wanted.book.former:
@@ -69,17 +69,19 @@ def search(site: Site, wanted: Wanted) -> Elsewheres:
             takes[take] = Elsewhere("former", site.file, command=site.lock_command("fork"))
     for purchase in _at_another_gateway(site, wanted):
         one = Elsewhere("gateway", purchase.origin, purchase.origin)
-        bodies.setdefault(purchase.fingerprint, []).append(one)
+        bodies[purchase.fingerprint].append(one)
     return Elsewheres({body: tuple(some) for body, some in bodies.items()}, takes)
 
 
 def _at_another_gateway(site: Site, wanted: Wanted) -> Iterator[Purchase]:
     """Yield what this very ledger bought of it from another gateway, for no take of today."""
+    if not site.origin:
+        return
     for purchase in wanted.book.purchases.values():
-        if purchase.fingerprint in wanted.bodies and purchase.state in PAID:
-            is_free = (purchase.shot, purchase.take) not in wanted.standing
-            if is_free and purchase.origin not in ("", site.origin) and site.origin:
-                yield purchase
+        is_wanted = purchase.fingerprint in wanted.bodies and purchase.state in PAID
+        is_free = (purchase.shot, purchase.take) not in wanted.standing
+        if is_wanted and is_free and purchase.origin not in ("", site.origin):
+            yield purchase
 
 
 # ---------------------------------------------------------------- locks in this folder
@@ -91,7 +93,7 @@ def _beside(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
     """
     for path in (*other_locks(site), *other_pruned(site)):
         try:
-            found = [] if is_link(path) else _with_bodies([read_whole(path)], wanted)
+            found = [] if is_link(path) else _with_bodies(read_whole(path), wanted)
         except OSError:
             continue
         stem = path.name.removesuffix(".lock").removesuffix(PRUNED)
@@ -128,12 +130,11 @@ def _beside_named(site: Site, lock: Path) -> Path:
     return Path(site.file).parent / lock.name
 
 
-def _with_bodies(data: Iterable[bytes], wanted: Wanted) -> list[Purchase]:
+def _with_bodies(data: bytes, wanted: Wanted) -> list[Purchase]:
     """Return the purchases with a body that is wanted and that the ledger lacks."""
-    lines: list[bytes] = []
-    for one in data:
-        if fingerprints_in(one) & wanted.bodies:
-            lines += (raw for raw in one.split(b"\n") if fingerprints_in(raw) & wanted.bodies)
+    if not fingerprints_in(data) & wanted.bodies:
+        return []
+    lines = [raw for raw in data.split(b"\n") if fingerprints_in(raw) & wanted.bodies]
     told, _unused = fold(parse_lines(b"\n".join(lines), "").accounts)
     return [p for p in told if p.fingerprint in wanted.bodies and wanted.lacks(p)]
 
@@ -141,19 +142,22 @@ def _with_bodies(data: Iterable[bytes], wanted: Wanted) -> list[Purchase]:
 # ---------------------------------------------------------------- black boxes
 
 
-def _boxed(site: Site, place: BoxPlace, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
+def _boxed(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
     """Yield what other places bought: of this lineage all that is wanted, of others the bodies if
     their manifest is gone, or the profile of their drafts.
     """
+    place = site.paths.box
+    if place is None:
+        return
     relatives = boxes.relatives(place, wanted.book.lineage)
     yield from _of_relatives(site, place, relatives, wanted)
     known = {spot.folder for spot in relatives}
-    every = (spot for box in boxes.all_boxes(place.state) for spot in boxes.spots_in(box))
-    for spot in every:
-        is_ours = spot.folder in known or spot.folder.name == place.name
-        if not is_ours and _is_gone(spot, site, wanted):
-            data = [boxes.read(spot.folder / BOUGHT)]
-            yield from _named(site, spot, _with_bodies(data, wanted), "box")
+    for box in boxes.all_boxes(place.state):
+        for spot in boxes.spots_in(box):
+            is_ours = spot.folder in known or spot.folder.name == place.name
+            if not is_ours and _is_gone(spot, site, wanted):
+                data = boxes.read(spot.folder / BOUGHT)
+                yield from _named(site, spot, _with_bodies(data, wanted), "box")
 
 
 def _is_gone(spot: Spot, site: Site, wanted: Wanted) -> bool:
@@ -172,15 +176,16 @@ def _of_relatives(
     """
     own = boxes.spot_at(place.folder(wanted.book.lineage))
     is_member = place.same_film or (own is not None and own.member)
+    kind: ElsewhereKind = "copy" if is_member else "place"
     for spot in relatives:
-        found = [p for p in _all_in(spot) if wanted.lacks(p)]
-        same = [p for p in found if p.fingerprint in wanted.bodies]
-        if is_member:
-            yield from _named(site, spot, same, "copy")
-            continue
-        others = (p for p in found if p.fingerprint not in wanted.bodies)
-        same += (p for p in others if p.key in wanted.keys)
-        yield from _named(site, spot, same, "place")
+        same: list[Purchase] = []
+        others: list[Purchase] = []
+        for purchase in filter(wanted.lacks, _all_in(spot)):
+            if purchase.fingerprint in wanted.bodies:
+                same.append(purchase)
+            elif purchase.key in wanted.keys and not is_member:
+                others.append(purchase)
+        yield from _named(site, spot, [*same, *others], kind)
 
 
 def _all_in(spot: Spot) -> Sequence[Purchase]:
