@@ -20,7 +20,13 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple, Self
@@ -53,8 +59,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # What a server may read as a step to another folder, or as its end.
 _ESCAPED_STEPS = re.compile(rb"(?i)%2e|%2f|%5c|%25|%00|\\|//|/\.")
 
-# What an exception comes to: (True if bytes may have been sent, what to call it). The nearest class
-# in the exception's ancestry counts. False stands only where no connection was made or our own side
+# What an exception means: (True if bytes may have been sent, what to call it). The nearest class in
+# the exception's ancestry counts. False stands only where no connection was made or our own side
 # refused to begin: httpx raises ProxyError while it asks a proxy for a tunnel, and ConnectError
 # also because of DNS and TLS.
 FAILURES: dict[type[Exception], tuple[bool, str]] = {
@@ -374,14 +380,12 @@ class Gateway:
         answer: Incoming | None = None
         body = bytearray()
         complete = False
+        silence = _silence(silent_s)
         with connections.borrow() as sender:
             try:
                 with awake.fail_after(total_s):
-                    if silent_s is None:
+                    with silence:
                         answer = await sender.send(asked)
-                    else:
-                        with awake.fail_after(silent_s, httpx.ReadTimeout):
-                            answer = await sender.send(asked)
                     complete = await read_body(answer, body)
             except _CAUGHT as error:
                 if answer is None:
@@ -463,6 +467,11 @@ async def post(url: str, body: bytes, total_s: float) -> Answer:
         unlogged.end()
         with anyio.CancelScope(shield=True):
             await connections.aclose()
+
+
+def _silence(seconds: float | None) -> AbstractContextManager[None]:
+    """Return the bound of the wait for a reply's head; it begins when it is entered."""
+    return nullcontext() if seconds is None else awake.fail_after(seconds, httpx.ReadTimeout)
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:

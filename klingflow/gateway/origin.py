@@ -81,17 +81,10 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
     """
     if typed and typed[0] in _QUOTES:
         return _("stand without quotation marks; delete {typed} and all others", typed=typed[0])
-    labels = host.split(".")
-    names_a_host = all(0 < len(label) < _LONGEST_LABEL for label in labels)
     odd = next((c for c in typed if not is_plain(c)), None)
     if odd:
-        shown = _("'{odd}', ", odd=odd) if odd.isprintable() and odd != " " else ""
-        return _(
-            "hold no space and no non-ASCII character; delete {shown}U+{ord:04X}",
-            shown=shown,
-            ord=ord(odd),
-        )
-    if parts.scheme not in _DEFAULT_PORTS or not names_a_host:
+        return _without(odd)
+    if parts.scheme not in _DEFAULT_PORTS or not _names_a_host(host):
         alone = _HOST_ALONE.match(typed)
         hint = _("; write https://{alone}", alone=alone[0]) if alone else ""
         return _("begin with https:// or http:// and name a host{hint}", hint=hint)
@@ -102,9 +95,22 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
     return None
 
 
+def _names_a_host(host: str) -> bool:
+    return all(0 < len(label) < _LONGEST_LABEL for label in host.split("."))
+
+
+def _without(odd: str) -> str:
+    """Return the rule about a character that has no place in an address."""
+    is_seen = odd.isprintable() and odd != " "
+    return _(
+        "hold no space and no non-ASCII character; delete {shown}U+{ord:04X}",
+        shown=_("'{odd}', ", odd=odd) if is_seen else "",
+        ord=ord(odd),
+    )
+
+
 def in_clear_warning(base_url: str) -> str | None:
-    """Return a warning if the key goes to this address in clear, otherwise None. Raises UsageError.
-    """
+    """Return a warning if the key goes to this address in clear, or None. Raises UsageError."""
     base = normal_base(base_url)
     parts = urlsplit(base)
     if parts.scheme != "http" or names_this_machine(parts.hostname or ""):
