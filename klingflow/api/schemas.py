@@ -10,7 +10,7 @@ from typing import Final
 from klingflow.manifest import schema as authored
 from klingflow.model import Json
 from klingflow.results import saved_plan
-from klingflow.runner import events
+from klingflow.runner import event_schema
 
 
 def _of_a_saved_plan() -> dict[str, Json]:
@@ -23,7 +23,7 @@ def _of_a_saved_plan() -> dict[str, Json]:
 
 def _of_a_log() -> dict[str, Json]:
     return authored.published(
-        "klingflow log line", "One event of a run, as `--log` appends it.", events.schema()
+        "klingflow log line", "One event of a run, as `--log` appends it.", event_schema.schema()
     )
 
 

@@ -13,5 +13,6 @@ beliefs are klingflow.decide's.
     settle.py     records new places of videos, and renames their files
     context.py    what the steps share
     events.py     what a run tells
+    event_schema.py  the form of an event in a log
     signals.py    Ctrl-C, a termination, a closed terminal
 """
