@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 
 from klingflow.cluster.waits import Supply, supply_of, waiting
+from klingflow.decide.needs import is_delivered
 from klingflow.decide.picks import present_of, source_of
 from klingflow.decide.plan import buys
-from klingflow.decide.take import is_delivered
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import begin

@@ -6,11 +6,11 @@ rejection takes the place of a pick of the same purchase. Every other line stays
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from klingflow.decide.needs import DELIVERED
 from klingflow.decide.picks import present_of
-from klingflow.decide.take import DELIVERED
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
 from klingflow.manifest.amending import Change
@@ -42,36 +42,49 @@ def target_of(text: str) -> Target:
     return Target(*split_key(text)) if "#" in text else Target(composed(text))
 
 
+def _key_in_full(shot: Shot) -> str:
+    """Return the key of a take with its number: a shot's name alone may mean all of its takes."""
+    return f"{shot.id}#{shot.take}"
+
+
 def pick(plan: Plan, book: Book, target: Target, note: str = "") -> tuple[Change, Purchase]:
     """Return what a pick does to the lines of `plan.terms.picks`, and the picked purchase. `book`
     is as it stands after the plan's moves. An empty `note` keeps the one that a line has. Raises
     UsageError.
     """
-    takes = _takes(plan, target)
-    if len(takes) > 1:
-        keys = joined(", ", (shot.key if shot.take > 1 else f"{shot.key}#1" for shot in takes))
-        raise UsageError(
-            _(
-                "{shot} has {takes} takes; name one: {keys}",
-                shot=target.shot,
-                takes=len(takes),
-                keys=keys,
-            )
-        )
-    chosen = _present(plan, book, takes[0])
+    chosen = _present(plan, book, _one_take(plan, target))
     if chosen.state not in DELIVERED:
         state = word(chosen.state.replace("_", " "), "purchase")
         raise UsageError(
             _("{key} has no video to pick: it is {state}", key=chosen.key, state=state)
         )
-    lines, shot = plan.terms.picks.lines, chosen.shot
-    picks = [n for n, line in enumerate(lines) if not line.rejects]
-    same = (n for n in picks if note in ("", lines[n].note))
-    kept = [n for n in same if lines[n].purchase == chosen.uid][:1]
-    drop = {n for n in picks if _standing(lines[n], book)[0] == shot} - {*kept}
-    drop |= {n for n, line in enumerate(lines) if line.rejects and line.purchase == chosen.uid}
-    add = () if kept else (PickLine(shot, chosen.take, note=note, purchase=chosen.uid),)
+    new = PickLine(chosen.shot, chosen.take, note=note, purchase=chosen.uid)
+    kept: list[int] = []
+    drop: set[int] = set()
+    for number, line in enumerate(plan.terms.picks.lines):
+        if not kept and _says_so(line, new):
+            kept.append(number)
+        elif _gives_way(line, chosen, book):
+            drop.add(number)
+    add = () if kept else (new,)
     return Change(frozenset(drop), dict.fromkeys(kept, chosen.uid), add), chosen
+
+
+def _says_so(line: PickLine, new: PickLine) -> bool:
+    """True if a line of the file already says what the new one would; an empty note says nothing
+    else.
+    """
+    is_same_note = new.note in ("", line.note)
+    return is_same_note and (line.rejects, line.purchase) == (new.rejects, new.purchase)
+
+
+def _gives_way(line: PickLine, picked: Purchase, book: Book) -> bool:
+    """True if a pick takes the place of a line: of a rejection of the same purchase, and of every
+    other pick of the shot.
+    """
+    if line.rejects:
+        return line.purchase == picked.uid
+    return _standing(line, book)[0] == picked.shot
 
 
 def reject(
@@ -80,28 +93,31 @@ def reject(
     """Return what a rejection of takes does to the lines, and the rejected purchases. An empty
     `note` keeps the one that a line has. Raises UsageError.
     """
-    found = dict.fromkeys(uid for target in targets for uid in _rejectable(plan, book, target))
+    found: dict[str, Purchase] = {}
+    for target in targets:
+        found |= _rejectable(plan, book, target)
     lines = plan.terms.picks.lines
     drop: set[int] = set()
     named: dict[int, str] = {}
     add: list[PickLine] = []
-    for purchase in (book.purchases[uid] for uid in found):
-        about = [n for n, line in enumerate(lines) if line.purchase == purchase.uid]
-        same = [n for n in about if lines[n].rejects and note in ("", lines[n].note)]
-        drop |= {n for n in about if n not in same and (note or not lines[n].rejects)}
-        named |= dict.fromkeys(same, purchase.uid)
+    for uid, purchase in found.items():
+        new = PickLine(purchase.shot, purchase.take, True, note, uid)
+        about = [n for n, line in enumerate(lines) if line.purchase == uid]
+        same = [n for n in about if _says_so(lines[n], new)]
+        drop |= {*about}.difference(same)
+        named |= dict.fromkeys(same, uid)
         if not same:
-            add.append(PickLine(purchase.shot, purchase.take, True, note, purchase.uid))
-    return Change(frozenset(drop), named, tuple(add)), [book.purchases[uid] for uid in found]
+            add.append(new)
+    return Change(frozenset(drop), named, tuple(add)), [*found.values()]
 
 
 def unpick(lines: Sequence[PickLine], book: Book, targets: Sequence[Target]) -> Change:
     """Return what takes back all that lines say of takes, and of earlier versions of them."""
-    drop = (
-        number
-        for number, line in enumerate(lines)
-        if any(target.means(_standing(line, book)) for target in targets)
-    )
+    drop: set[int] = set()
+    for number, line in enumerate(lines):
+        take = _standing(line, book)
+        if any(target.means(take) for target in targets):
+            drop.add(number)
     return Change(frozenset(drop))
 
 
@@ -110,8 +126,12 @@ def naming(picks: Picks, lines: Sequence[PickLine]) -> Change:
     another purchase can stand at its take. `lines` are those of the file now.
     """
     meant = {line[:4]: line.purchase for line in picks.lines}
-    unnamed = ((n, line) for n, line in enumerate(lines) if not line.purchase)
-    return Change(named={n: uid for n, line in unnamed if (uid := meant.get(line[:4]))})
+    named: dict[int, str] = {}
+    for number, line in enumerate(lines):
+        uid = meant.get(line[:4])
+        if uid and not line.purchase:
+            named[number] = uid
+    return Change(named=named)
 
 
 def on_file(change: Change, lines: Sequence[PickLine]) -> Change:
@@ -153,6 +173,22 @@ def _takes(plan: Plan, target: Target) -> list[Shot]:
     raise UsageError(_("there is no shot '{shot}'{hint}", shot=target.shot, hint=hint))
 
 
+def _one_take(plan: Plan, target: Target) -> Shot:
+    """Return the only take that is meant. Raises UsageError where there are several or none."""
+    takes = _takes(plan, target)
+    if len(takes) == 1:
+        return takes[0]
+    keys = joined(", ", (_key_in_full(shot) for shot in takes))
+    raise UsageError(
+        _(
+            "{shot} has {takes} takes; name one: {keys}",
+            shot=target.shot,
+            takes=len(takes),
+            keys=keys,
+        )
+    )
+
+
 def _present(plan: Plan, book: Book, shot: Shot) -> Purchase:
     """Return the present purchase of a take. Raises UsageError where there is none."""
     uid = present_of(plan.by_key, shot.key)
@@ -161,11 +197,13 @@ def _present(plan: Plan, book: Book, shot: Shot) -> Purchase:
     return book.purchases[uid]
 
 
-def _rejectable(plan: Plan, book: Book, target: Target) -> Iterator[str]:
-    """Yield the uids of finished videos that are meant. Raises UsageError where there are none."""
-    takes = _takes(plan, target)
-    uids = [present_of(plan.by_key, shot.key) for shot in takes]
-    finished = [uid for uid in uids if uid and book.purchases[uid].state in DELIVERED]
+def _rejectable(plan: Plan, book: Book, target: Target) -> dict[str, Purchase]:
+    """Return the finished videos that are meant, by uid. Raises UsageError where there are none."""
+    finished: dict[str, Purchase] = {}
+    for shot in _takes(plan, target):
+        uid = present_of(plan.by_key, shot.key)
+        if uid and book.purchases[uid].state in DELIVERED:
+            finished[uid] = book.purchases[uid]
     if not finished:
         raise UsageError(_("{named} has no video to reject yet", named=target.named))
-    yield from finished
+    return finished

@@ -16,6 +16,7 @@ from typing import Any
 from klingflow.decide.filing import file_away, note, serving_places
 from klingflow.decide.further import Again, wanted_again, with_takes, without_empty
 from klingflow.decide.moves import decide_moves
+from klingflow.decide.needs import is_delivered
 from klingflow.decide.picks import (
     held_against,
     keys_needed,
@@ -24,7 +25,7 @@ from klingflow.decide.picks import (
     takes_of,
     verdicts,
 )
-from klingflow.decide.take import decide, decide_unwanted, is_delivered, left, present
+from klingflow.decide.take import decide, decide_unwanted, left, present
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.model import (
@@ -206,12 +207,11 @@ def _needed_first(
     manifest: Manifest, takes: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Shot, Request]]:
     """Yield every shot after all takes of those that it needs; compiling refuses circles."""
-    needs = {
-        shot.key: [key for need in shot.needs for key in keys_needed(need, takes)]
-        for shot in manifest.shots
-        if shot.needs
-    }
-    linked = dict.fromkeys(TopologicalSorter(needs).static_order())
+    sorter = TopologicalSorter[str]()
+    for shot in manifest.shots:
+        for need in shot.needs:
+            sorter.add(shot.key, *keys_needed(need, takes))
+    linked = dict.fromkeys(sorter.static_order())
     wanted = {shot.key: (shot, request) for shot, request in manifest if shot.key in linked}
     for key in linked:
         if key in wanted:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
 
 from klingflow.decide import elsewhere as others
 from klingflow.decide.filing import fact_of
-from klingflow.decide.picks import NOTHING_SAID, present_of, source_of
+from klingflow.decide.needs import Obstacle, finished, supplies_of, unpicked
+from klingflow.decide.picks import NOTHING_SAID
 from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
 from klingflow.decide.with_hosts import why_with_hosts
@@ -23,13 +22,10 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, UNFINISHED, last_event
 from klingflow.ledger.moments import in_utc
-from klingflow.manifest.chained import VIDEO
-from klingflow.manifest.request import finish
 from klingflow.model import (
     Action,
     Manifest,
     Purchase,
-    Reference,
     Request,
     Said,
     Shot,
@@ -53,14 +49,6 @@ CALLS_FOR: Mapping[State, Verb] = {
 _NEVER_BOUGHT = _("never bought")
 
 AT_CLUSTER = _("at the cluster: handed over to its hosts, and nobody else buys it")
-DELIVERED = frozenset({"succeeded", "done"})
-
-
-class _Obstacle(NamedTuple):
-    """Why a shot cannot be bought yet, and what it does meanwhile."""
-
-    reason: str
-    verb: Verb = "waits"
 
 
 def decide(
@@ -72,12 +60,11 @@ def decide(
     request is final where all of those are bought.
     """
     action = _decided(shot, request, by_key, book, terms)
-    unpicked = _unpicked(shot, by_key, terms) if action.verb == "create" else ""
-    return (
-        replace(action, reason=_("{reason}; {unpicked}", reason=action.reason, unpicked=unpicked))
-        if unpicked
-        else action
-    )
+    made_from = unpicked(shot, by_key, terms) if action.verb == "create" else ""
+    if not made_from:
+        return action
+    reason = _("{reason}; {unpicked}", reason=action.reason, unpicked=made_from)
+    return replace(action, reason=reason)
 
 
 def _decided(
@@ -87,9 +74,9 @@ def _decided(
     if doubtful := [p for p in bought if p.state in IN_DOUBT]:
         verb, reason, one = _open(doubtful)
         return Action(verb, shot.key, reason, shot, request, one)
-    supplies, obstacle = _supplies(shot, by_key, book, terms)
+    supplies, obstacle = supplies_of(shot, by_key, book, terms)
     if obstacle is None:
-        request = _finished(request, supplies)
+        request = finished(request, supplies)
     if bought:
         return _served(shot, request, bought, obstacle, book, terms)
     reason = _never_bought(book.latest(shot.id, shot.take))
@@ -102,7 +89,7 @@ def _served(
     shot: Shot,
     request: Request,
     bought: Sequence[Purchase],
-    obstacle: _Obstacle | None,
+    obstacle: Obstacle | None,
     book: Book,
     terms: Terms,
 ) -> Action:
@@ -121,11 +108,17 @@ def _served(
         why = obstacle.reason if obstacle else ""
         reason = _("{why}, and may have to be bought again", why=why)
         return Action("waits", shot.key, reason, shot, request, last)
-    if VERBS[verb].is_at_the_gateway and _is_elsewhere(serving, terms):
-        verb = "held"
-    elif verb == "keep" and not same:
-        verb = "changed"
+    verb = _as_it_is(verb, serving, same=same, terms=terms)
     return Action(verb, shot.key, _reason(verb, serving, same=same), shot, request, serving)
+
+
+def _as_it_is(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> Verb:
+    """Return the verb of a take that is not bought again: `held` at another gateway, `changed` for
+    another body.
+    """
+    if VERBS[verb].is_at_the_gateway and _is_elsewhere(serving, terms):
+        return "held"
+    return "changed" if verb == "keep" and not same else verb
 
 
 def _buying(
@@ -133,7 +126,7 @@ def _buying(
     request: Request,
     before: Purchase | None,
     reason: str,
-    obstacle: _Obstacle | None,
+    obstacle: Obstacle | None,
     terms: Terms,
 ) -> Action:
     """Buy a take, unless another ledger holds it or it waits for an `obstacle`."""
@@ -196,14 +189,20 @@ def _permission(verb: Verb, serving: Purchase, *, same: bool, terms: Terms) -> s
             loss=loss,
             because=_because(serving),
         )
-    for rerun, why, applies in (
-        ("failed", joined("", (loss, _because(serving))), bool(loss)),
-        ("changed", _("changed since it was bought"), not same),
-    ):
-        if applies and (rerun in terms.rerun or serving.key in terms.once_more):
-            by = rerun if rerun in terms.rerun else "rejected"
-            return _("{why}; bought again by --rerun {by}", why=why, by=by)
+    if loss and (by := _rerun_by("failed", serving, terms)):
+        why = joined("", (loss, _because(serving)))
+        return _("{why}; bought again by --rerun {by}", why=why, by=by)
+    if not same and (by := _rerun_by("changed", serving, terms)):
+        why = _("changed since it was bought")
+        return _("{why}; bought again by --rerun {by}", why=why, by=by)
     return None
+
+
+def _rerun_by(kind: str, serving: Purchase, terms: Terms) -> str:
+    """Return the --rerun that permits to buy a take of this kind again; "" for none."""
+    if kind in terms.rerun:
+        return kind
+    return "rejected" if serving.key in terms.once_more else ""
 
 
 def _loss(verb: Verb, serving: Purchase) -> str:
@@ -274,14 +273,7 @@ def _is_given_up(purchase: Purchase, terms: Terms) -> bool:
     return not comes
 
 
-# ---------------------------------------------------------------- what a shot needs of others
-
-
-def is_delivered(action: Action) -> bool:
-    """True if the action leaves a finished video as it is: shots that need it can be bought."""
-    purchase = action.purchase
-    leaves = not VERBS[action.verb].may_buy
-    return leaves and purchase is not None and purchase.state in DELIVERED
+# ---------------------------------------------------------------- what stands for a take
 
 
 def left(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase | None:
@@ -292,7 +284,7 @@ def left(shot: Shot, request: Request, book: Book, terms: Terms) -> Purchase | N
     doubtful = [p for p in bought if p.state in IN_DOUBT]
     if doubtful or not bought:
         return doubtful[-1] if doubtful else None
-    action = _served(shot, request, bought, _Obstacle(""), book, terms)
+    action = _served(shot, request, bought, Obstacle(""), book, terms)
     return None if VERBS[action.verb].may_buy else action.purchase
 
 
@@ -319,64 +311,6 @@ def saying(manifest: Manifest, book: Book, terms: Terms) -> Callable[[Shot], Sai
     return said
 
 
-def _supplies(
-    shot: Shot, by_key: Mapping[str, Action], book: Book, terms: Terms
-) -> tuple[dict[str, Purchase], _Obstacle | None]:
-    """Return the purchases that meet a shot's needs, by need, and why one is not met."""
-    supplies: dict[str, Purchase] = {}
-    for need in shot.needs:
-        source = source_of(need, terms, partial(present_of, by_key))
-        if not source.key:
-            return supplies, _Obstacle(source.reason, source.verb)
-        action = by_key.get(source.key)
-        if action is None:
-            return supplies, _Obstacle(_("needs {need}, which is not in the manifest", need=need))
-        purchase = _supply(action, book)
-        if purchase is None or purchase.state not in DELIVERED:
-            return supplies, _Obstacle(
-                _(
-                    "waits for {key}{of_a_need}",
-                    key=source.key,
-                    of_a_need=VERBS[action.verb].of_a_need,
-                )
-            )
-        supplies[need] = purchase
-    if any(r.attribute == "video_url" and not supplies[r.shot].video_url for r in shot.references):
-        no_address = _("needs the address of a video for which the gateway gave none")
-        return supplies, _Obstacle(no_address)
-    return supplies, None
-
-
-def _unpicked(shot: Shot, by_key: Mapping[str, Action], terms: Terms) -> str:
-    """Return which takes a shot is made from although nobody has picked them of several; "" where
-    there is none. A shot with one take leaves nothing to pick.
-    """
-    needs = [r.shot for r in shot.references if r.attribute == VIDEO and r.shot in terms.takes]
-    found = (source_of(need, terms, partial(present_of, by_key)) for need in needs)
-    keys = dict.fromkeys(source.key for source in found if not source.picked)
-    return _("made from {keys}, which nobody has picked", keys=joined(", ", keys)) if keys else ""
-
-
-def _supply(action: Action, book: Book) -> Purchase | None:
-    """Return the purchase of a needed shot; for a shot that is to be bought, only a newer one than
-    it had.
-    """
-    before = action.purchase.uid if action.purchase else ""
-    if not VERBS[action.verb].may_buy:
-        return book.purchases.get(before)
-    assert action.shot is not None, "an action without a shot is an orphan's, which no shot needs"
-    newest = book.bought(action.shot.id, action.shot.take)[-1:]
-    return next((p for p in newest if p.uid != before), None)
-
-
-def _finished(request: Request, supplies: Mapping[str, Purchase]) -> Request:
-    def text(reference: Reference) -> str:
-        value: str = getattr(supplies[reference.shot], reference.attribute)
-        return value
-
-    return finish(request, text, lambda need: supplies[need].uid)
-
-
 # ---------------------------------------------------------------- reasons
 
 
@@ -400,21 +334,17 @@ def _never_bought(refused: Purchase | None) -> str:
 
 def _because(purchase: Purchase) -> str:
     """Return the failure's own words. They may hold parentheses, so they stand in none."""
-    return (
-        _(": {message}", message=purchase.error.message)
-        if purchase.error and purchase.error.message
-        else ""
-    )
+    if purchase.error is None or not purchase.error.message:
+        return ""
+    return _(": {message}", message=purchase.error.message)
 
 
 def _asked_last(purchase: Purchase) -> str:
     """Return when the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
-    return (
-        _("; its last answer, {at}: {said}", at=in_utc(answer.at), said=answer.said)
-        if answer
-        else ""
-    )
+    if answer is None:
+        return ""
+    return _("; its last answer, {at}: {said}", at=in_utc(answer.at), said=answer.said)
 
 
 def _given_up(purchase: Purchase) -> str:

@@ -9,9 +9,10 @@ from collections import defaultdict, deque
 from dataclasses import replace
 
 from klingflow.decide.moves import is_rejected, is_spare
+from klingflow.decide.needs import is_delivered
 from klingflow.decide.picks import sources
 from klingflow.decide.schedule import Wanted
-from klingflow.decide.take import decide, is_delivered
+from klingflow.decide.take import decide
 from klingflow.ledger.book import Book
 from klingflow.model import Action, Plan, Purchase
 from klingflow.words import _, filled
