@@ -18,11 +18,15 @@ def approved_in(plan: Plan) -> Approved:
     """Return what a plan of drafts approves: shots of which the picked draft is kept. A draft that
     was bought for another body, or whose file is not here, is not what anybody would look at now.
     """
-    picked = [
-        plan.by_key[key]
-        for key, verdict in plan.verdicts.items()
-        if key in plan.by_key and "picked" in (verdict.word, verdict.earlier)
-    ]
-    kept = [a for a in picked if a.verb == "keep" and plan.verdicts[a.key].word == "picked"]
-    shots = frozenset(a.shot.id for a in kept if a.shot)
-    return Approved(shots, tuple(a.key for a in picked if a.shot and a.shot.id not in shots))
+    picked: dict[str, str] = {}  # ids of shots, by the keys of their takes
+    approved: set[str] = set()
+    for key, verdict in plan.verdicts.items():
+        action = plan.by_key.get(key)
+        shot = action.shot if action else None
+        if action is None or shot is None or "picked" not in (verdict.word, verdict.earlier):
+            continue
+        picked[key] = shot.id
+        if verdict.word == "picked" and action.verb == "keep":
+            approved.add(shot.id)
+    left = tuple(key for key, id in picked.items() if id not in approved)
+    return Approved(frozenset(approved), left)

@@ -88,14 +88,16 @@ def _had(shot: Shot, book: Book, files: Mapping[str, FileFact]) -> Purchase | No
     """Return the purchase whose video a take has now: the one at its output, otherwise the last one
     that no other replaced.
     """
-    here = [
-        p
-        for p in book.bought(shot.id, shot.take)
-        if p.output and fact_of(p) and files.get(p.output) == fact_of(p)
-    ]
+    here = [p for p in book.bought(shot.id, shot.take) if _lies_well(p, files)]
     at_its_place = [p for p in here if p.output == shot.output]
     not_replaced = [p for p in here if not is_name_of_ours(p.output or "")]
     return next(reversed(at_its_place or not_replaced), None)
+
+
+def _lies_well(purchase: Purchase, files: Mapping[str, FileFact]) -> bool:
+    """True if the purchase's video is where the ledger has it."""
+    fact = fact_of(purchase)
+    return fact is not None and files.get(purchase.output or "") == fact
 
 
 # ---------------------------------------------------------------- the decision
@@ -114,11 +116,20 @@ def file_away(
     on disk by path, those under other names of ours (`is_name_of_ours`) among them. `shots` are the
     manifest's, whose outputs are free for their own takes alone.
     """
-    places = {p.uid: serving[p.uid] for p in purchases if p.uid in serving}
-    others = [p for p in purchases if p.output and p.uid not in serving]
+    places: dict[str, str] = {}
+    others: list[Purchase] = []
+    for purchase in purchases:
+        if purchase.uid in serving:
+            places[purchase.uid] = serving[purchase.uid]
+        elif purchase.output:
+            others.append(purchase)
     if others:
         _keep(others, purchases, places, files, shots)
-    placed = {p.uid: at for p in purchases if (at := places.get(p.uid)) not in (None, p.output)}
+    placed: dict[str, str] = {}
+    for purchase in purchases:
+        place = places.get(purchase.uid)
+        if place is not None and place != purchase.output:
+            placed[purchase.uid] = place
     return Filing(placed, *_steps(purchases, places, files))
 
 
@@ -135,12 +146,13 @@ def _keep(
     there, then the latest.
     """
     takes = {same_file(shot.output): (shot.id, shot.take) for shot in shots}
-    desk = _Places(takes, files, {fact for p in purchases if (fact := fact_of(p))}, places)
+    ours = set(filter(None, map(fact_of, purchases)))
+    desk = _Places(takes, files, ours, places)
     for purchase in purchases:
         if place := places.get(purchase.uid):
             desk.give(purchase, place)
     latest_first = [*others][::-1]
-    for purchase in sorted(latest_first, key=lambda p: not desk.lies_well(p)):
+    for purchase in sorted(latest_first, key=lambda p: not _lies_well(p, files)):
         desk.keep(purchase)
 
 
@@ -189,11 +201,6 @@ class _Places:
         self.of[purchase.uid] = place
         if fact_of(purchase):
             self.holders[same_file(place)] = purchase.uid
-
-    def lies_well(self, purchase: Purchase) -> bool:
-        """True if the purchase's video is where the ledger has it."""
-        fact = fact_of(purchase)
-        return fact is not None and self.files.get(purchase.output or "") == fact
 
     def keep(self, purchase: Purchase) -> None:
         """Leave a purchase that serves no take where it is, unless that place is another's."""
@@ -265,16 +272,30 @@ def _steps(
     steps: list[Step] = []
     spare: list[str] = []
     for fact, several in owners.items():
-        at_home = {places[p.uid] for p in several}.intersection(sources[fact])
-        free = [path for path in sources[fact] if path not in at_home]
-        for purchase in several:
-            if (place := places[purchase.uid]) in at_home:
-                continue
-            source = free.pop(0) if free else ""
-            known = source or sources[fact][0]
-            steps.append(Step(purchase.uid, known, place, fact, stays=not source))
-        spare += filter(is_passing, free)
+        to_place = {p.uid: places[p.uid] for p in several}
+        more, left = _steps_of_a_video(fact, to_place, sources[fact])
+        steps += more
+        spare += filter(is_passing, left)
     return tuple(steps), tuple(spare)
+
+
+def _steps_of_a_video(
+    fact: FileFact, places: Places, sources: Sequence[str]
+) -> tuple[list[Step], list[str]]:
+    """Return the steps that bring one video from its `sources` to the places of its purchases, and
+    the sources that are left over. Where there are too few sources, the first is copied.
+    """
+    at_home = {*places.values()}.intersection(sources)
+    free = [path for path in sources if path not in at_home]
+    steps: list[Step] = []
+    for uid, place in places.items():
+        if place in at_home:
+            continue
+        if free:
+            steps.append(Step(uid, free.pop(0), place, fact, stays=False))
+        else:
+            steps.append(Step(uid, sources[0], place, fact, stays=True))
+    return steps, free
 
 
 def _owners_of_displaced(
@@ -282,17 +303,18 @@ def _owners_of_displaced(
 ) -> Mapping[FileFact, list[Purchase]]:
     """Return the purchases of each video that is here, but at the place of none of them."""
     contents = set(files.values())
-    displaced = {
-        fact
-        for p in purchases
-        if (fact := fact_of(p)) in contents and files.get(places.get(p.uid, "")) != fact
-    }
     owners: defaultdict[FileFact, list[Purchase]] = defaultdict(list)
-    for purchase in purchases if displaced else ():
+    displaced: set[FileFact] = set()
+    for purchase in purchases:
         fact = fact_of(purchase)
-        if fact is not None and fact in displaced and purchase.uid in places:
+        if fact is None or fact not in contents:
+            continue
+        place = places.get(purchase.uid)
+        if place is not None:
             owners[fact].append(purchase)
-    return owners
+        if files.get(place or "") != fact:
+            displaced.add(fact)
+    return {fact: several for fact, several in owners.items() if fact in displaced}
 
 
 def sparing(filing: Filing, of_others: Set[str]) -> Filing:

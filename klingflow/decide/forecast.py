@@ -80,12 +80,13 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
     for action in plan.actions:
         if action.key not in coming:
             continue
-        if action.verb == "resume" and (bought := action.purchase) is not None:
+        bought, shot, request = action.purchase, action.shot, action.request
+        if action.verb == "resume" and bought is not None:
             yield action.key, Task(bought.tier, age_s=_age_s(bought, plan.terms.at))
-        elif action.shot is not None and action.request is not None:
-            keys = (source.key for source in sources(action.shot, plan.by_key, plan.terms))
-            needs = tuple((number, key) for key in keys if key in coming)
-            yield action.key, Task(action.request.predicted_tier, found[action.key], needs)
+        elif shot is not None and request is not None:
+            needed = (source.key for source in sources(shot, plan.by_key, plan.terms))
+            needs = tuple((number, key) for key in needed if key in coming)
+            yield action.key, Task(request.predicted_tier, found[action.key], needs)
 
 
 def _age_s(bought: Purchase, now: str) -> float:

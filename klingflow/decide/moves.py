@@ -55,6 +55,10 @@ _FINISHED = frozenset({"succeeded", "done"})
 _NOTHING = 3  # the worth of a group that brought nothing and will not
 _ANY = _NOTHING + 1
 _FAILED = 2  # the `least` of a take whose own purchase came to nothing: only a video is better
+# In which order groups go to takes: the worth of the groups, the `least` of the takes. Of equal
+# groups a take that would be bought comes before one that has failed, which costs nothing while it
+# waits.
+_ROUNDS = ((0, _ANY), (0, _FAILED), (1, _ANY), (1, _FAILED), (2, _ANY), (_NOTHING, _ANY))
 
 
 def decide_moves(
@@ -128,8 +132,8 @@ class _Moving:
         before = len(self.moved)
         self._known_left.clear()
         for generation in self._generations:
-            if wants := [want for shot in generation if (want := self._want(shot))]:
-                self._go(wants)
+            wants = [want for want in map(self._want, generation) if want]
+            self._go(wants)
         return len(self.moved) > before
 
     def _want(self, shot: Shot) -> _Want | None:
@@ -138,12 +142,16 @@ class _Moving:
         fingerprint = self._fingerprints[take] = self._final(shot).fingerprint
         if fingerprint is None or shot.key in self._terms.again:
             return None
-        own = [p for p in self._book.bought(*take) if p.fingerprint == fingerprint]
-        own = [p for p in own if p.state == "done" or self._is_of_this_gateway(p)]
+        own = [p for p in self._book.bought(*take) if self._counts_for(p, fingerprint)]
         if any(p.state in PAID | IN_DOUBT for p in own):
             return None
         # A body that came to nothing here may have been paid for elsewhere in this ledger.
         return _Want(shot, fingerprint, _FAILED if own else _ANY)
+
+    def _counts_for(self, purchase: Purchase, fingerprint: str) -> bool:
+        """True if a purchase is one of this body that the run's gateway knows, or that is done."""
+        is_known = purchase.state == "done" or self._is_of_this_gateway(purchase)
+        return is_known and purchase.fingerprint == fingerprint
 
     def _final(self, shot: Shot) -> Request:
         """Return what would be sent for a shot; its fingerprint is None while a shot that it refers
@@ -188,12 +196,16 @@ class _Moving:
         """Return the groups that stand for no take of the manifest, by fingerprint."""
         found: dict[str, list[_Group]] = {}
         for fingerprint in dict.fromkeys(want.fingerprint for want in wants):
-            bought = self._book.bought_as(fingerprint)
-            free = [p for p in bought if is_free(p, self._fingerprints)]
-            free = [p for p in free if not is_rejected(p, self._terms.picks)]
-            if ours := [p for p in free if self._is_of_this_gateway(p)]:
-                found[fingerprint] = _groups(fingerprint, ours)
+            free = [p for p in self._book.bought_as(fingerprint) if self._may_go(p)]
+            if free:
+                found[fingerprint] = _groups(fingerprint, free)
         return found
+
+    def _may_go(self, purchase: Purchase) -> bool:
+        """True if a purchase stands for no take, nobody has rejected it, and it was made here."""
+        if not is_free(purchase, self._fingerprints):
+            return False
+        return self._is_of_this_gateway(purchase) and not is_rejected(purchase, self._terms.picks)
 
     def _is_of_this_gateway(self, purchase: Purchase) -> bool:
         origins = {purchase.origin, self._terms.origin} - {""}
@@ -265,23 +277,26 @@ def _worth(purchase: Purchase) -> int:
 def _matched(
     wants: Sequence[_Want], candidates: Mapping[str, Sequence[_Group]]
 ) -> dict[Take, _Group]:
-    """Which take gets which group. A take that would be bought comes before one that has failed,
-    which costs nothing while it waits. Of equal groups take k goes to take k, and otherwise the
-    first of the ledger to the first of the manifest.
-    """
+    """Return which take gets which group."""
     by_fingerprint: defaultdict[str, list[_Want]] = defaultdict(list)
     for want in wants:
         by_fingerprint[want.fingerprint].append(want)
     chosen: dict[Take, _Group] = {}
     for fingerprint, several in by_fingerprint.items():
-        groups = candidates.get(fingerprint, ())
-        for worth in range(_ANY):
-            equal = [group for group in groups if group.worth == worth]
-            for least in (_ANY, _FAILED):
-                taken = set(map(id, chosen.values()))
-                left = [group for group in equal if id(group) not in taken]
-                useful = [w for w in several if w.take not in chosen and worth < w.least == least]
-                chosen |= _pairs(useful, left)
+        chosen |= _matched_of_one_body(several, candidates.get(fingerprint, ()))
+    return chosen
+
+
+def _matched_of_one_body(wants: Sequence[_Want], groups: Sequence[_Group]) -> dict[Take, _Group]:
+    """Return which take gets which group, in the order of `_ROUNDS`. Of equal groups take k goes
+    to take k, and otherwise the first of the ledger to the first of the manifest.
+    """
+    chosen: dict[Take, _Group] = {}
+    for worth, least in _ROUNDS:
+        given = set(map(id, chosen.values()))
+        left = [group for group in groups if group.worth == worth and id(group) not in given]
+        useful = [want for want in wants if want.least == least and want.take not in chosen]
+        chosen |= _pairs(useful, left)
     return chosen
 
 
@@ -318,11 +333,10 @@ def _generations(manifest: Manifest, takes: Mapping[str, Sequence[str]]) -> Iter
     yield [shot for shot in manifest.shots if not shot.references]
     dependants = {shot.key: shot for shot in manifest.shots if shot.references}
     numbers = {key: number for number, key in enumerate(dependants)}
-    sources = {
-        key: {source for r in shot.references for source in keys_needed(r.shot, takes)}
-        for key, shot in dependants.items()
-    }
-    sorter = TopologicalSorter(sources)
+    sorter = TopologicalSorter[str]()
+    for key, shot in dependants.items():
+        for reference in shot.references:
+            sorter.add(key, *keys_needed(reference.shot, takes))
     sorter.prepare()
     while sorter.is_active():
         ready = sorter.get_ready()

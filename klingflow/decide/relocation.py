@@ -5,7 +5,7 @@ What goes over by itself, because the body is the same, is for klingflow.decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
@@ -22,7 +22,8 @@ def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
     Both are ids (then all takes), keys of single takes, or ids with one `*`, which stands for the
     same text in both. `book` is the ledger after the plan's own moves. Raises UsageError.
     """
-    pairs = list(_pairs(book, old, new))
+    takes = sorted(take for take in book.takes() if book.bought(*take))
+    pairs = _pairs(takes, old, new)
     if not pairs:
         raise UsageError(_("{old}: the ledger has no purchase of such a take", old=old))
     targets: dict[Take, Take] = {}
@@ -43,25 +44,31 @@ def relocate(plan: Plan, book: Book, old: str, new: str, at: str) -> list[Move]:
     return moves
 
 
-def _pairs(book: Book, old: str, new: str) -> Iterator[tuple[Take, Take]]:
-    """Yield each take of the ledger that is meant, and the take that it goes to."""
-    if old.count("*") != new.count("*") or old.count("*") > 1:
+def _pairs(takes: Sequence[Take], old: str, new: str) -> list[tuple[Take, Take]]:
+    """Return each of the ledger's `takes` that is meant, and the take that it goes to."""
+    stars = old.count("*"), new.count("*")
+    if stars == (1, 1):
+        return _starred(takes, old, new)
+    if stars != (0, 0):
         raise UsageError(
             _("{old!r} and {new!r}: both have one *, or neither has", old=old, new=new)
         )
-    takes = sorted(take for take in book.takes() if book.bought(*take))
-    if "*" in old:
-        head, tail = old.split("*")
-        for shot, take in takes:
-            fits = shot.startswith(head) and shot.endswith(tail)
-            if fits and len(shot) >= len(head) + len(tail):
-                middle = shot[len(head) : len(shot) - len(tail)]
-                yield (shot, take), (new.replace("*", middle), take)
-    elif "#" in old or "#" in new:
-        if split_key(old) in takes:
-            yield split_key(old), split_key(new)
-    else:
-        yield from (((shot, take), (new, take)) for shot, take in takes if shot == old)
+    if "#" in old + new:
+        source = split_key(old)
+        return [(source, split_key(new))] if source in takes else []
+    return [((shot, take), (new, take)) for shot, take in takes if shot == old]
+
+
+def _starred(takes: Sequence[Take], old: str, new: str) -> list[tuple[Take, Take]]:
+    """Return the pairs of two ids with one `*`, which stands for the same text in both."""
+    head, tail = old.split("*")
+    pairs: list[tuple[Take, Take]] = []
+    for shot, take in takes:
+        rest = shot.removeprefix(head)
+        middle = rest.removesuffix(tail)
+        if head + middle + tail == shot:
+            pairs.append(((shot, take), (new.replace("*", middle), take)))
+    return pairs
 
 
 def _check(plan: Plan, source: Take, target: Take) -> None:

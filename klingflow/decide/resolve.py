@@ -39,14 +39,23 @@ def settled_of(book: Book, keys: Set[str], verdict: Verdict) -> list[Purchase]:
     """Return what a verdict that is said of many takes settles, in the ledger's order. A take of
     which something is in doubt counts by its doubts alone.
     """
-    states = _OF_MANY[verdict]
     found: list[Purchase] = []
-    for shot, take in sorted(split_key(key) for key in keys):
-        bought = [p for p in book.bought(shot, take) if not is_at_cluster(p)]
-        doubtful = [p for p in bought if p.state in IN_DOUBT]
-        is_open = bool(bought) and bought[-1].state in UNFINISHED
-        found += doubtful or [p for p in bought if p.state in states and not is_open]
+    for take in sorted(map(split_key, keys)):
+        bought = [p for p in book.bought(*take) if not is_at_cluster(p)]
+        found += _settled_of_a_take(bought, _OF_MANY[verdict])
     return found
+
+
+def _settled_of_a_take(bought: Sequence[Purchase], states: Set[State]) -> list[Purchase]:
+    """Return the doubts among a take's purchases. Without one, return what is in `states`; nothing
+    if the last purchase is unfinished.
+    """
+    doubtful = [p for p in bought if p.state in IN_DOUBT]
+    if doubtful:
+        return doubtful
+    if bought and bought[-1].state in UNFINISHED:
+        return []
+    return [p for p in bought if p.state in states]
 
 
 def what_there_is(book: Book) -> str:
@@ -101,8 +110,7 @@ def adopt_order(book: Book, order: Purchase, task_id: str, at: str) -> Purchase:
 
 
 def _owner(book: Book, task_id: str) -> str | None:
-    """Return the uid of the purchase that has this task. Raises UsageError for what is no task id.
-    """
+    """Return the uid of the purchase that has this task. Raises UsageError for no task id."""
     if not plausible_id(task_id):
         raise UsageError(_("{task_id!r} is no task id", task_id=task_id))
     return book.task_ids.get(task_id)
@@ -114,8 +122,7 @@ def at_cluster(book: Book, key: str) -> list[Purchase]:
 
 
 def _failed_before(book: Book, owner: str, key: str, task_id: str) -> Purchase:
-    """Return the purchase that has this task, if it is this take's and failed. Raises UsageError.
-    """
+    """Return this take's failed purchase that has this task. Raises UsageError."""
     known = book.purchases.get(owner) or book.pruned[owner]
     if owner not in book.purchases or (known.key, known.state) != (key, "failed"):
         raise UsageError(
@@ -140,8 +147,7 @@ def _latest_doubt(book: Book, key: str) -> Purchase | None:
 
 
 def _unbought(book: Book, key: str, wanted: tuple[Shot, Request] | None) -> tuple[Shot, Request]:
-    """Return the shot and request of a take that the ledger has no purchase of. Raises UsageError.
-    """
+    """Return shot and request of a take that the ledger has no purchase of. Raises UsageError."""
     paid = [p for p in book.of(*split_key(key)) if p.state in PAID]
     if paid:
         raise UsageError(
