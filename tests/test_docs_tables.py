@@ -19,7 +19,8 @@ from klingflow.ledger.problems import worded
 from klingflow.manifest import check
 from klingflow.manifest.catalogue import MODELS
 from klingflow.manifest.fields import ABOUT, KIND_OF_FIELD, OUTPUT_OPTIONS, WANTED
-from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, Call, arguments
+from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, Call
+from klingflow.manifest.guarded import arguments
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.names import ROOTS
 from klingflow.manifest.sections import TOP

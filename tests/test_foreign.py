@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.manifest import foreign
+from klingflow.manifest import foreign_names
 from klingflow.manifest.fields import CUT, OUTPUT_OPTIONS, SHOT
 from klingflow.manifest.folds import letters
 from klingflow.manifest.foreign import hint, meant
@@ -13,7 +13,7 @@ from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import GATEWAY
 from tests.one_shot import complaints
 
-_ROWS = [(name, row) for row in foreign._NAMES for name in row.names.split()]
+_ROWS = [(name, row) for row in foreign_names._NAMES for name in row.names.split()]
 
 
 def test_each_row_leads_to_a_field_of_the_language() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from klingflow.manifest.budget import UNLIMITED, Budget, ExpressionError, Missing
-from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, bounded
+from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
+from klingflow.manifest.guarded import bounded
 
 CALLS = {
     **bounded(FILTERS, UNLIMITED),

@@ -6,7 +6,7 @@ handed in.
     surrogates.py, offsets.py                        YAML text → Nodes with places
     habits.py                                        texts that were probably meant otherwise
     pieces.py, grammar.py, expressions.py, names.py,
-    functions.py, complaints.py, budget.py,
+    functions.py, guarded.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies
     handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
     encodings.py, tables.py, sheets.py, rows.py,
@@ -17,8 +17,8 @@ handed in.
     links.py                                         what expand.py makes Drafts with
     shapes.py, documented.py, fields.py,
     sections.py, settings.py, limits.py              the tables: what may be written, and where
-    foreign.py, foreign_values.py                    what people write instead who know other tools
-    misplaced.py                                     keys that stand where they are none
+    foreign.py, foreign_names.py, foreign_values.py  names and values of other tools, and in Chinese
+    misplaced.py                                     keys in the wrong place
     coerce.py, values.py, accepts.py, violations.py,
     addresses.py, check.py, written.py               the tables → what is wrong with a value, a shot
     catalogue.py, meaning.py, facts.py, rules.py,
@@ -30,7 +30,8 @@ handed in.
     picklist.py, amending.py                         a picks file → its lines, and with other lines
     grids.py, columns.py, cell_values.py,
     shotlist.py, quoting.py, transcript.py           a shot list → the text of a manifest
-    authoring.py, portable.py, schema.py             the tables → the published schemas
+    authoring.py, loosened.py, portable.py,
+    schema.py                                        the tables → the published schemas
     compilation.py, files.py, recognition.py, ordering.py,
     punctuation.py                                   all of this in order, mistakes as shown
 """

@@ -15,60 +15,32 @@ from klingflow.manifest.catalogue import MODELS, Model, words_of
 from klingflow.manifest.check import ALLOWED
 from klingflow.manifest.expand import MAX_TAKES
 from klingflow.manifest.fields import KIND_OF_FIELD, KINDS, SHOT, Field
-from klingflow.manifest.functions import FILTERS, FUNCTIONS
 from klingflow.manifest.identity import MAX_KEY_CHARACTERS, PLACEHOLDERS
 from klingflow.manifest.limits import RUN
-from klingflow.manifest.names import ROOTS
-from klingflow.manifest.portable import titled
+from klingflow.manifest.loosened import (
+    EXPRESSION,
+    MISTAKEN,
+    NO_VALUE,
+    NULL,
+    PUBLIC_VIDEO,
+    TO_EXPRESSION,
+    documented,
+    either,
+    lifted,
+    loosened,
+    maps_of_videos,
+    partial,
+)
 from klingflow.manifest.profiles import WITHOUT_EFFECT
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import ASSETS, GATEWAY
 from klingflow.manifest.shapes import (
-    ADDRESS,
-    IMAGE,
-    IMAGE_OR_VIDEO,
-    PATH,
     TEXT,
     URL,
-    VIDEO,
     choices,
     list_of,
 )
 from klingflow.model import Json
-
-_CONSTANTS: Final = ("true", "false", "none", "True", "False", "None", "not")
-
-
-def _one_of_words(words: Iterable[str]) -> str:
-    return rf"(?:{'|'.join(sorted(words))})\b"
-
-
-# Mistakes that can be seen in an expression's text: no end, nothing inside, a name that is no root;
-# and, before the first quotation mark, an unknown filter or a call of a method.
-_MISTAKEN: Final = (
-    r"(?:^|[^$])\$\{\{(?:"
-    r"(?![\s\S]*\}\})"
-    r"|\s*\}\}"
-    rf"|\s*(?!{_one_of_words((*ROOTS, *FUNCTIONS, *_CONSTANTS))})[A-Za-z_\u0080-\uffff]"
-    rf"|[^'\x22}}]*\|\s*(?!{_one_of_words(FILTERS)})[A-Za-z_]"
-    r"|[^'\x22}]*\.\w+\("
-    r")"
-)
-_NO_MISTAKE: Final = {"not": {"$ref": "#/$defs/mistaken-expression"}}
-_EXPRESSION: Final = {
-    "type": "string",
-    "pattern": r"\$\{\{",
-    "title": "an expression",
-    **_NO_MISTAKE,
-}
-_TO_EXPRESSION: Final = {"$ref": "#/$defs/expression"}
-_NULL: Final = {"type": "null", "description": "Takes away what a lower layer says."}
-# One schema instead of two in an `anyOf`: an editor shows the words of all in an `anyOf`.
-_NO_VALUE: Final = {
-    "type": ["string", "null"],
-    "pattern": _EXPRESSION["pattern"],
-    "title": "a field of another kind of shot",
-}
 
 _AXIS: Final = {"type": "array", "minItems": 1, "title": "a list of values such as [a, b]"}
 _MAPS: Final = {
@@ -98,20 +70,6 @@ _GATEWAYS_ADDRESS: Final = {
     "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://(?![^/?#]*@)[^\s/]\S*$",
     "title": "an http(s) address without a user or a password",
 }
-_PUBLIC_VIDEO: Final = {
-    **VIDEO,
-    "pattern": rf"^[Hh][Tt][Tt][Pp][Ss]://[^\s/]\S*$|^{PATH}$",
-    "title": "a public https URL or the path of a file",
-}
-# By what its map is called among `$defs`: something of another shot's video beside an address. In a
-# layer each of its fields may be null.
-_OF_A_VIDEO: Final[Mapping[str, Json]] = {
-    "frame-of-a-video": IMAGE,
-    "whole-video": VIDEO,
-    "frame-or-video": IMAGE_OR_VIDEO,
-}
-_IN_A_LAYER: Final = "-in-a-layer"
-_OF_A_MAP: Final = ("properties", "required", "additionalProperties")
 _MODEL: Final = {
     "title": SHOT["model"].doc,
     "anyOf": [choices({name: words_of(model) for name, model in MODELS.items()}), TEXT],
@@ -137,7 +95,7 @@ _KNOWN_BETTER: Final[Mapping[str, Callable[[Json], Json]]] = {
 # What is known of a field in a shot that allows nothing. The command looks at it only in what a
 # shot becomes: a preset is left alone.
 _KNOWN_OF_SHOTS: Final[Mapping[str, Json]] = {
-    "motion_video": _PUBLIC_VIDEO,
+    "motion_video": PUBLIC_VIDEO,
     "files": {**SHOT["files"].schema, "items": {**SHOT["files"].schema["items"], **_ONE_SOURCE}},
     "request": {"$ref": "#/$defs/body"},
     "extra": {"$ref": "#/$defs/body"},
@@ -159,11 +117,11 @@ def manifest() -> dict[str, Json]:
         },
         "allOf": [_unless_allowed_below(), *_without_a_layer_below()],
         "$defs": {
-            "expression": _EXPRESSION,
-            "mistaken-expression": {"type": "string", "pattern": _MISTAKEN},
-            **dict(_maps_of_videos()),
-            "body": _loosened(_partial(BODY), inner_null=True),
-            "open-body": _loosened(_lifted(_partial(BODY)), inner_null=True),
+            "expression": EXPRESSION,
+            "mistaken-expression": {"type": "string", "pattern": MISTAKEN},
+            **dict(maps_of_videos()),
+            "body": loosened(partial(BODY), inner_null=True),
+            "open-body": loosened(lifted(partial(BODY)), inner_null=True),
             "fields": _fields(_as_it_is),
             "layer": {
                 "$ref": "#/$defs/fields",
@@ -182,16 +140,16 @@ def manifest() -> dict[str, Json]:
             },
             "kinds": {"allOf": list(_conflicts())},
             "strict-shot": _shot({"$ref": "#/$defs/fields", "properties": _of_shots()}),
-            "allowing-shot": _shot(_fields(_lifted)),
+            "allowing-shot": _shot(_fields(lifted)),
         },
     }
 
 
 def _top() -> dict[str, Json]:
     of_shots = {"type": "object", "minProperties": 1, "propertyNames": _id()}
-    preset = _documented({"$ref": "#/$defs/layer"}, "Fields for the shots that `use` it.")
+    preset = documented({"$ref": "#/$defs/layer"}, "Fields for the shots that `use` it.")
     presets = {"type": "object", "additionalProperties": preset}
-    profile = _documented({"$ref": "#/$defs/profile"}, "Fields over every shot, for drafts.")
+    profile = documented({"$ref": "#/$defs/profile"}, "Fields over every shot, for drafts.")
     profiles = {"type": "object", "additionalProperties": profile}
     sections: dict[str, Json] = {
         "version": TOP["version"].schema,
@@ -204,9 +162,9 @@ def _top() -> dict[str, Json]:
         "profiles": profiles,
         "shots": of_shots,
     }
-    documented = {name: _documented(schema, TOP[name].doc) for name, schema in sections.items()}
-    nullable = {name: _or(schema, _NULL) for name, schema in documented.items()}
-    return {**_loosened_table(TOP), **nullable, "version": documented["version"]}
+    described = {name: documented(schema, TOP[name].doc) for name, schema in sections.items()}
+    nullable = {name: either(schema, NULL) for name, schema in described.items()}
+    return {**_loosened_table(TOP), **nullable, "version": described["version"]}
 
 
 def _id() -> Json:
@@ -229,7 +187,7 @@ def _record(table: Mapping[str, Field]) -> Json:
 
 
 def _loosened_table(table: Mapping[str, Field]) -> dict[str, Json]:
-    return {name: _loosened(_known(field), null=True) for name, field in table.items()}
+    return {name: loosened(_known(field), null=True) for name, field in table.items()}
 
 
 # --- shots ---------------------------------------------------------------------------------------
@@ -245,7 +203,7 @@ def _shot(fields: Json) -> Json:
 
 def _of_shots() -> dict[str, Json]:
     return {
-        name: _loosened(_documented(schema, SHOT[name].doc), null=True, inner_null=True)
+        name: loosened(documented(schema, SHOT[name].doc), null=True, inner_null=True)
         for name, schema in _KNOWN_OF_SHOTS.items()
     }
 
@@ -261,9 +219,9 @@ def _fields(lift: Callable[[Json], Json]) -> Json:
 def _value(field: Field, lift: Callable[[Json], Json]) -> Json:
     known = _known(field)
     if field.name == "vars":  # their names are read before anything is rendered
-        return _or(known, _NULL)
+        return either(known, NULL)
     lifted = lift(known) if field.places else known
-    return _loosened(lifted, null=True, inner_null=True)
+    return loosened(lifted, null=True, inner_null=True)
 
 
 def _conflicts() -> Iterator[Json]:
@@ -273,7 +231,7 @@ def _conflicts() -> Iterator[Json]:
         if kind != "request":
             yield {
                 "if": {"required": ["kind"], "properties": {"kind": {"const": kind}}},
-                "then": {"properties": dict.fromkeys(strange, _NO_VALUE)},
+                "then": {"properties": dict.fromkeys(strange, NO_VALUE)},
             }
 
 
@@ -286,8 +244,8 @@ def _unless_allowed_below() -> Json:
     presets = {"type": ["object", "null"], "additionalProperties": strict}
     return {
         "if": {"properties": {"defaults": strict, "presets": presets}},
-        "then": _each_shot(_documented({"$ref": "#/$defs/shot"}, _ENTRY)),
-        "else": _each_shot(_documented({"$ref": "#/$defs/allowing-shot"}, _ENTRY)),
+        "then": _each_shot(documented({"$ref": "#/$defs/shot"}, _ENTRY)),
+        "else": _each_shot(documented({"$ref": "#/$defs/allowing-shot"}, _ENTRY)),
     }
 
 
@@ -309,11 +267,11 @@ def _without_a_layer_below() -> Iterator[Json]:
     with_body = _when("request", without=("model", "extra"))
     of_body = {"properties": {"request": {"required": ["model"]}}}
     yield _unless_in_defaults(["request", "model", "extra"], {"if": with_body, "then": of_body})
-    with_rows = _when("foreach", {"not": _NULL})
+    with_rows = _when("foreach", {"not": NULL})
     yield _unless_in_defaults(["key"], {"if": with_rows, "then": {"required": ["key"]}})
     for name, field in SHOT.items():
         if "text" not in field.kinds and name not in _DECIDING:
-            no_place = {"properties": {name: _NO_VALUE}}
+            no_place = {"properties": {name: NO_VALUE}}
             alone = {"if": _when(name, without=_DECIDING), "then": no_place}
             yield _unless_in_defaults(_DECIDING, alone)
     lengths = [_lengths(model) for model in MODELS.values() if model.seconds]
@@ -329,7 +287,7 @@ def _lengths(model: Model) -> Json:
     has = _when("seconds", without=_OF_A_SCENE)
     of_model = {"required": ["model"], "properties": {"model": {"const": model.name}}}
     made = {"enum": [*model.seconds, *map(str, model.seconds)]}
-    made_or_none = {"title": f"a length of {model.name}", "anyOf": [made, _TO_EXPRESSION, _NULL]}
+    made_or_none = {"title": f"a length of {model.name}", "anyOf": [made, TO_EXPRESSION, NULL]}
     return {"if": {"allOf": [has, of_model]}, "then": {"properties": {"seconds": made_or_none}}}
 
 
@@ -351,78 +309,4 @@ def _unless_in_defaults(names: Sequence[str], schema: Json) -> Json:
 def _known(field: Field) -> Json:
     """Return the schema of a field with its words."""
     better = _KNOWN_BETTER.get(field.name)
-    return _documented(better(field.schema) if better else field.schema, field.doc)
-
-
-def _documented(schema: Json, doc: str) -> Json:
-    """Return a schema with words for an editor."""
-    return {**schema, "description": doc}
-
-
-def _or(schema: Json, *others: Json) -> Json:
-    """Return a schema with others beside it, and its words above them all."""
-    inner = dict(titled(schema))
-    words = {key: inner.pop(key) for key in ("title", "description") if key in inner}
-    return {**words, "anyOf": [inner, *others]}
-
-
-def _loosened(schema: Json, *, null: bool = False, inner_null: bool = False) -> Json:
-    """Return a schema with an expression allowed for each value, and null for each field of a map
-    that layers merge.
-    """
-    inner = dict(schema)
-    others = [_NULL] if null else []
-    if inner.get("type") == IMAGE["type"]:
-        text = {key: value for key, value in inner.items() if key not in _OF_A_MAP}
-        to_map = {"$ref": f"#/$defs/{_map_of_video(schema, inner_null)}"}
-        return _or({**text, "type": "string"}, to_map, _TO_EXPRESSION, *others)
-    if "anyOf" in inner:
-        inner["anyOf"] = [_loosened(part) if part else part for part in inner["anyOf"]]
-    if "properties" in inner:
-        inner["properties"] = {
-            name: _loosened(part, null=inner_null, inner_null=inner_null)
-            for name, part in inner["properties"].items()
-        }
-    if isinstance(inner.get("additionalProperties"), dict):
-        other = inner["additionalProperties"]
-        inner["additionalProperties"] = _loosened(other, null=inner_null, inner_null=inner_null)
-    if "items" in inner:
-        inner["items"] = _loosened(inner["items"])
-    if inner.get("pattern") == TEXT["pattern"]:
-        inner |= _NO_MISTAKE
-        return _or(inner, *others) if others else inner
-    return _or(inner, _TO_EXPRESSION, *others)
-
-
-def _map_of_video(schema: Json, is_in_layer: bool) -> str:
-    """Return what the map is called that may stand in the place of an address."""
-    same = (n for n, of in _OF_A_VIDEO.items() if all(of[key] == schema[key] for key in _OF_A_MAP))
-    return next(same) + (_IN_A_LAYER if is_in_layer else "")
-
-
-def _maps_of_videos() -> Iterator[tuple[str, Json]]:
-    """Yield the maps that may stand in the place of an address, by name."""
-    for name, schema in _OF_A_VIDEO.items():
-        for end, null in (("", False), (_IN_A_LAYER, True)):
-            fields = {field: _loosened(of, null=null) for field, of in schema["properties"].items()}
-            of_map = {key: schema[key] for key in _OF_A_MAP}
-            yield name + end, {"type": "object", **of_map, "properties": fields}
-
-
-def _lifted(schema: Json) -> Json:
-    """Return a schema without the gateway's limits on single values, as `allow` lifts them."""
-    made = {key: value for key, value in schema.items() if key not in ("maxItems", "maxLength")}
-    if made.get("pattern") in (ADDRESS["pattern"], _PUBLIC_VIDEO["pattern"]):
-        del made["pattern"]
-    if "enum" in made:
-        return _or(made, {})
-    if "properties" in made:
-        made["properties"] = {name: _lifted(part) for name, part in made["properties"].items()}
-    if "items" in made:
-        made["items"] = _lifted(made["items"])
-    return made
-
-
-def _partial(schema: Json) -> Json:
-    """Return a schema of a map without what it must have: layers may add it."""
-    return {key: value for key, value in schema.items() if key != "required"}
+    return documented(better(field.schema) if better else field.schema, field.doc)

@@ -1,6 +1,6 @@
 """PURE. The columns of a shot list: which field each feeds, by its name in English or Chinese.
 
-foreign.py has most of the names. shotlist.py reads what is in the cells.
+foreign_names.py has most of the names. shotlist.py reads what is in the cells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from klingflow.manifest.fields import SHOT
 from klingflow.manifest.folds import letters
-from klingflow.manifest.foreign import CAMERA, ID, PROMPT, VISUAL, row_of
+from klingflow.manifest.foreign_names import CAMERA, ID, PROMPT, VISUAL, row_of
 
 # What a column feeds: a field of a shot, or one of the first three.
 Feeds = Literal[
@@ -87,8 +87,11 @@ class Column(NamedTuple):
 
 
 def feeds_of(name: str) -> Feeds | None:
-    """Return what a column of a name feeds, None for an unknown one."""
-    return next(filter(None, map(_feeds, _spellings(name))), None)
+    """Return what a column of a name feeds; None for an unknown name."""
+    for spelling in _spellings(name):
+        if feeds := _feeds(spelling):
+            return feeds
+    return None
 
 
 class Header(NamedTuple):
@@ -123,11 +126,16 @@ def _names_too(row: Sequence[str], header: Sequence[str]) -> bool:
     """Return True if a row beside a header names columns: most of its own words are known names,
     and it has no id of a shot.
     """
-    own = [cell for cell, name in zip(row, header, strict=True) if cell.strip() and cell != name]
-    ids = (cell for cell, name in zip(row, header, strict=True) if feeds_of(name) == "id")
-    has_id = any(cell.strip() and feeds_of(cell) != "id" for cell in ids)
+    own = []
+    for cell, name in zip(row, header, strict=True):
+        if not cell.strip():
+            continue
+        if feeds_of(name) == "id" and feeds_of(cell) != "id":
+            return False
+        if cell != name:
+            own.append(cell)
     known = _known(own)
-    return not has_id and known >= _KNOWN_LEAST and 2 * known >= len(own)
+    return known >= _KNOWN_LEAST and 2 * known >= len(own)
 
 
 def _together(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
@@ -158,10 +166,18 @@ def _feeds(name: str) -> Feeds | None:
         return None
     if same in _NAMES:
         return _NAMES[same]
-    own = next((field for field in SHOT if letters(field) == same), None)
+    for field in SHOT:
+        if letters(field) == same:
+            return _fed(field)
     row = row_of(name)
-    if own is None and row is not None:
-        own = row.field
-        if row in _BY_ROW:
-            return _BY_ROW[row]
-    return next((feeds for feeds in FEEDS if feeds == own), None)
+    if row is None:
+        return None
+    return _BY_ROW.get(row) or _fed(row.field)
+
+
+def _fed(field: str | None) -> Feeds | None:
+    """Return a field as what a column feeds; None if no column feeds it."""
+    for feeds in FEEDS:
+        if feeds == field:
+            return feeds
+    return None

@@ -31,8 +31,9 @@ from klingflow.manifest.budget import (
     number,
 )
 from klingflow.manifest.complaints import NO_SLICE, in_words
-from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS, bounded
+from klingflow.manifest.functions import FILTERS, FUNCTIONS, TESTS
 from klingflow.manifest.grammar import check_length, roots_of, syntax_errors
+from klingflow.manifest.guarded import bounded
 from klingflow.manifest.names import ROOTS, Later, lookup
 from klingflow.model import Json, Pending
 from klingflow.words import _

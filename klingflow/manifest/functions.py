@@ -6,27 +6,23 @@ arguments have Jinja's names and order; where a result differs, docs/manifest.md
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 from klingflow.manifest.budget import (
     MAX_ITEMS,
-    Budget,
     ExpressionError,
     Missing,
     as_text,
     check_room,
-    checked,
     kind_of,
     number,
 )
-from klingflow.manifest.complaints import in_words
 from klingflow.manifest.names import lookup
 from klingflow.words import _, joined
 
@@ -129,13 +125,13 @@ def _slug(value: Any) -> str:
     return re.sub(r"[\W_]+", "-", text).strip("-")
 
 
-_NOTHING = object()
+NO_DEFAULT = object()
 # Python's `1_000`, `inf` and `nan` are not numbers here.
 _NUMBER = re.compile(r"\s*[-+]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][-+]?\d{1,3})?\s*")
 _DIGITS_MOST = 100
 
 
-def _int(value: Any, default: Any = _NOTHING, base: Any = 10) -> Any:
+def _int(value: Any, default: Any = NO_DEFAULT, base: Any = 10) -> Any:
     """Return a whole number; a fraction is cut off, as Jinja and Python do."""
     if type(base) is not int or not (base == 0 or 2 <= base <= 36):
         raise ExpressionError(_("takes a base from 2 to 36, or 0 for what 0x, 0o and 0b say"))
@@ -151,7 +147,7 @@ def _whole(value: Any, base: int) -> int | None:
     return None if found is None or not math.isfinite(found) else int(found)
 
 
-def _float(value: Any, default: Any = _NOTHING) -> Any:
+def _float(value: Any, default: Any = NO_DEFAULT) -> Any:
     found = _real(value)
     return _otherwise(value, default, _("a number")) if found is None else number(float(found))
 
@@ -164,7 +160,7 @@ def _real(value: Any) -> int | float | None:
 
 
 def _otherwise(value: Any, default: Any, wanted: str) -> Any:
-    if default is _NOTHING:
+    if default is NO_DEFAULT:
         shown = f"'{value[:40]}'" if isinstance(value, str) else kind_of(value)
         with_a_unit = _WITH_A_UNIT.fullmatch(str(value))
         hint = _("; write {with_a_unit} alone", with_a_unit=with_a_unit[1]) if with_a_unit else ""
@@ -296,78 +292,6 @@ def _in(value: Any, seq: Any) -> bool:
         raise ExpressionError(_("wants text, a list or a map, not {kind}", kind=kind_of(seq)))
     return value in seq
 
-
-def bounded(calls: Mapping[str, Call], budget: Budget) -> dict[str, Call]:
-    """Return the calls as an expression sees them: what they take and make is checked and counted,
-    and their complaints begin with their names.
-
-    Only `default`, `defined` and `undefined` may look at what is missing.
-    """
-    return {
-        name: _guarded(name, call, None if name in _TAKE_MISSING else budget)
-        for name, call in calls.items()
-    }
-
-
-def _guarded(name: str, call: Call, budget: Budget | None) -> Call:
-    """Return a call in its guard. Without a budget nothing is checked."""
-
-    def guarded(*values: Any, **options: Any) -> Any:
-        if budget:
-            for value in (*values, *options.values()):
-                checked(value, budget)
-        try:
-            result = call(*values, **options)
-        except ExpressionError as error:
-            raise ExpressionError(
-                _("{name}: {error}", name=name, error=error), error.code
-            ) from None
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ExpressionError(
-                _(
-                    "{name}: {complaint}",
-                    name=name,
-                    complaint=_complaint(error, call, values, options),
-                )
-            ) from None
-        return checked(result, budget) if budget and not isinstance(result, Missing) else result
-
-    return guarded
-
-
-def _complaint(
-    error: Exception, call: Call, values: tuple[Any, ...], options: dict[str, Any]
-) -> str:
-    """Return what a call takes, if that was wrong, or else what Python said."""
-    signature = inspect.signature(call)
-    try:
-        signature.bind(*values, **options)
-    except TypeError:
-        wanted = arguments(call)
-        return _("takes {arguments}", arguments=wanted) if wanted else _("takes no arguments")
-    return in_words(error)
-
-
-def arguments(call: Call) -> str:
-    """Return what a call takes behind the value, as people write it: `old, new, count=none`."""
-    value, *others = inspect.signature(call).parameters.values()
-    if value.kind is value.VAR_POSITIONAL:
-        return _("values without names")
-    shown = [
-        argument.name if argument.default is argument.empty else _with_default(argument)
-        for argument in others
-    ]
-    return joined(", ", shown)
-
-
-def _with_default(argument: inspect.Parameter) -> str:
-    if argument.default is _NOTHING:
-        return f"{argument.name}=…"
-    shown = json.dumps(argument.default).replace("null", "none").replace('"', "'")
-    return f"{argument.name}={shown}"
-
-
-_TAKE_MISSING: Final = frozenset(("default", "defined", "undefined"))
 
 FILTERS: Final[dict[str, Call]] = {
     "lower": lambda value: as_text(value).lower(),
