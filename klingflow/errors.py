@@ -74,6 +74,11 @@ def in_one_line(text: str) -> str:
     return " ".join(lines) if len(lines) > 1 else text
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Return the beginning of a long text, for a message."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 class Mark(NamedTuple):
     """A place in a file as the user names it; line and column count characters from 1."""
 

@@ -7,8 +7,7 @@ The caller collects; nothing is raised.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic
@@ -150,18 +149,33 @@ def check_files(
     files are `stored`.
     """
     faults: list[Fault] = []
+    good: list[Path] = []
     for use in uses(draft.fields, kind, draft.node, sendable.body):
         fault = fault_of(use, sendable.body, found[use.file])
-        if fault and fault.code == NO_SUCH_FILE and not strict:
-            fault = fault._replace(severity="warning")
-        if fault is None and not stored:
-            fault = without_store(use.field)._replace(severity="warning")
-            stored = True  # a shot says it once
-        faults += [fault] if fault else []
-    for path in () if stored else islice(chained.frames(sendable.body), 1):
-        field = author_path(draft.fields, kind, path)
-        faults.append(without_store(field, is_frame=True)._replace(severity="warning"))
+        if fault is None:
+            good.append(use.field)
+        elif fault.code == NO_SUCH_FILE and not strict:
+            faults.append(fault._replace(severity="warning"))
+        else:
+            faults.append(fault)
+    if not stored:
+        faults += _without_store(draft, sendable, kind, good)
     return [_diagnostic(draft, f) for f in _lifted(faults, _allowed(draft.fields))]
+
+
+def _without_store(
+    draft: Draft, sendable: Sendable, kind: str, files: Sequence[Path]
+) -> Iterator[Fault]:
+    """Yield the warning that there is no store, once: at the first file, otherwise at the first
+    frame of another shot's video.
+    """
+    for field in files[:1]:
+        yield without_store(field)._replace(severity="warning")
+        return
+    for path in chained.frames(sendable.body):
+        field = author_path(draft.fields, kind, path)
+        yield without_store(field, is_frame=True)._replace(severity="warning")
+        return
 
 
 def _has_error(found: list[Fault]) -> bool:
@@ -244,17 +258,15 @@ def _wrong_kind(field: Field, kind: str, fields: Mapping[str, Json]) -> str:
         kind=kind,
         homes=joined(", ", homes),
     )
-    decides = "kind" if "kind" in fields else next((n for n in KIND_OF_FIELD if n in fields), "")
-    return (
-        _(
-            "{message}; delete '{name}' or '{decides}'",
-            message=message,
-            name=field.name,
-            decides=decides,
-        )
-        if decides
-        else message
-    )
+    for decides in ("kind", *KIND_OF_FIELD):
+        if decides in fields:
+            return _(
+                "{message}; delete '{name}' or '{decides}'",
+                message=message,
+                name=field.name,
+                decides=decides,
+            )
+    return message
 
 
 def _missing(fields: Mapping[str, Json], kind: str, at_the_top: Collection[str]) -> Iterator[Fault]:
@@ -286,11 +298,10 @@ def _inner_faults(fields: Mapping[str, Json]) -> Iterator[Fault]:
             yield Fault(("allow", index), "unknown-code", text)
     for index, file in enumerate(as_list(fields.get("files"))):
         yield from _file_faults(index, as_mapping(file))
-    if "cuts" in fields:
-        for path, leaf in leaves(fields["cuts"], ("cuts",)):
-            if isinstance(leaf, Pending):
-                text = _("'{path}' cannot hold another shot's result", path=dotted(path))
-                yield Fault(path, "reference-place", text)
+    for path, leaf in leaves(fields.get("cuts"), ("cuts",)):
+        if isinstance(leaf, Pending):
+            text = _("'{path}' cannot hold another shot's result", path=dotted(path))
+            yield Fault(path, "reference-place", text)
 
 
 def _file_faults(index: int, file: Mapping[str, Json]) -> Iterator[Fault]:
@@ -316,11 +327,7 @@ def _body_faults(
     of it in the gateway's own words. `body` has paths where the sendable one has records of local
     files. The paths of faults are the body's.
     """
-    own: list[Fault] = []
-    if kind == "request" or "extra" in draft.fields:
-        own += faults(BODY, body, ())
-    if kind == "request":
-        own += _undocumented(sendable.body)
+    own = _own_faults(draft, kind, body, sendable)
     yield from own
     if any(fault.severity == "error" and fault.code not in _LIFTED for fault in own):
         return
@@ -333,6 +340,15 @@ def _body_faults(
         if finding := rule.find(known):
             path, text = finding
             yield Fault(path, rule.code, text, rule.severity)
+
+
+def _own_faults(
+    draft: Draft, kind: str, body: Mapping[str, Json], sendable: Sendable
+) -> list[Fault]:
+    """Return what is wrong with a body that the author wrote in the gateway's own words."""
+    if kind == "request":
+        return [*faults(BODY, body, ()), *_undocumented(sendable.body)]
+    return [*faults(BODY, body, ())] if "extra" in draft.fields else []
 
 
 def _chained_faults(body: Mapping[str, Json]) -> Iterator[Fault]:

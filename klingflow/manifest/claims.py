@@ -8,13 +8,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from klingflow.errors import Diagnostic, Mark
+from klingflow.errors import Diagnostic, Mark, shortened
 from klingflow.manifest.drafts import Draft
 from klingflow.manifest.folds import same_file
 from klingflow.model import Json
 from klingflow.words import _, joined
-
-_SHOWN_MOST = 60
 
 
 class Part(NamedTuple):
@@ -114,18 +112,14 @@ def _clash(first: Sequence[Part], second: Sequence[Part], *, same_id: bool) -> _
     pairs = [(known[part.name], part) for part in second if part.name in known]
     if not pairs:
         return None
-    apart = [pair for pair in pairs if _shown(pair[0]) != _shown(pair[1])]
+    apart = [(one, other) for one, other in pairs if _shown(one) != _shown(other)]
     one, other = zip(*(apart or pairs), strict=True)
     mark, related = other[0].mark, one[0].mark
-    two_places = related != mark
     if not apart:
-        where = _(" (first at {related})", related=related) if two_places else ""
-        return _Clash(
-            mark,
-            _("{other} is there twice{where}; drop one", other=_listed(other), where=where),
-            related,
-        )
-    where = _(" ({related})", related=related) if two_places else ""
+        where = _(" (first at {related})", related=related) if related != mark else ""
+        message = _("{other} is there twice{where}; drop one", other=_listed(other), where=where)
+        return _Clash(mark, message, related)
+    where = _(" ({related})", related=related) if related != mark else ""
     now, before = _listed(other), f"{_listed(one)}{where}"
     if same_id:
         text = _("{now} makes the same id as {before}", now=now, before=before)
@@ -139,7 +133,6 @@ def _listed(parts: Sequence[Part]) -> str:
 
 
 def _shown(part: Part) -> str:
-    value = part.value
-    if not isinstance(value, str):
-        return f"{part.name} {json.dumps(value)}"
-    return f"{part.name} '{value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + '…'}'"
+    if isinstance(part.value, str):
+        return f"{part.name} '{shortened(part.value)}'"
+    return f"{part.name} {json.dumps(part.value)}"

@@ -80,16 +80,17 @@ class Comments:
             return
         if last is None or node is None or last.style:
             return
-        if text.find("\n", last.end_mark.index, at) >= 0:  # before `gap`, which could be long
+        end = last.end_mark.index
+        if text.find("\n", end, at) >= 0:  # before `gap`, which could be long
             return
-        gap = text[last.end_mark.index : at]
+        gap = text[end:at]
         if gap.strip(" \t"):
             return
         mark = mark_at(text, at, self.file)
         glued = text[at + 1 : at + 2] not in ("", *_BLANK)
         if last.value:
-            apart = not glued and (len(gap) > 1 or gap == "\t")
-            self.behind[node.mark] = Comment(mark, apart, glued)
+            is_wide = len(gap) > 1 or gap == "\t"
+            self.behind[node.mark] = Comment(mark, is_wide and not glued, glued)
         elif glued and node.value is None:
             self.instead.append(mark)
 

@@ -137,24 +137,7 @@ class Files:
 
     def _text(self, path: str, mark: Mark, *, of_rows: bool = False) -> str | None:
         """Return the text of a file; of rows also one in UTF-16, which Excel saves."""
-        text: str | None = None
-        try:
-            text = self._read(path)
-        except OutsideError as error:
-            message = _(
-                "'{path}' leads out of the manifest's folder; {error}", path=path, error=error
-            )
-            self._note(mark, "path-outside", message)
-        except UnicodeDecodeError as error:
-            text = decode_utf16(error.object) if of_rows else None
-            if text is None:
-                self._note(mark, "not-utf8", _saved_otherwise(path, error.object, error.start))
-        except OSError as error:
-            self._note(
-                mark,
-                "unreadable",
-                _("{path} cannot be read: {error}", path=path, error=error.strerror or error),
-            )
+        text = self._decoded(path, mark, of_rows=of_rows)
         if text is None:
             return None
         if "\0" in text and is_wide(text.encode()):
@@ -164,6 +147,25 @@ class Files:
         if path not in self.paths:
             self.paths.append(path)
         return text
+
+    def _decoded(self, path: str, mark: Mark, *, of_rows: bool) -> str | None:
+        try:
+            return self._read(path)
+        except OutsideError as error:
+            message = _(
+                "'{path}' leads out of the manifest's folder; {error}", path=path, error=error
+            )
+            self._note(mark, "path-outside", message)
+        except UnicodeDecodeError as error:
+            text = decode_utf16(error.object) if of_rows else None
+            if text is not None:
+                return text
+            self._note(mark, "not-utf8", _saved_otherwise(path, error.object, error.start))
+        except OSError as error:
+            why = error.strerror or error
+            message = _("{path} cannot be read: {error}", path=path, error=why)
+            self._note(mark, "unreadable", message)
+        return None
 
     def _note(self, mark: Mark, code: str, message: str) -> None:
         self._diagnostics.append(Diagnostic(mark, code, message))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from klingflow.errors import Diagnostic, ManifestError, Mark
+from klingflow.errors import Diagnostic, ManifestError, Mark, shortened
 from klingflow.manifest.source import parse
 from klingflow.manifest.spelling import nearest
 from klingflow.manifest.syntax import unfit
@@ -204,4 +204,4 @@ def _read(name: str, text: str, kind: str) -> Json:
 
 def _shown(value: Json) -> str:
     text = " ".join(str(value).split())
-    return f"'{text if len(text) <= 60 else text[:60] + '…'}'"
+    return f"'{shortened(text)}'"

@@ -13,7 +13,7 @@ from dataclasses import replace as with_changes
 from errno import ENOENT
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from klingflow.errors import Mark, OutsideError
+from klingflow.errors import Mark, OutsideError, shortened
 from klingflow.manifest.addresses import addresses, elsewhere_meant
 from klingflow.manifest.chained import frames
 from klingflow.manifest.coerce import as_list, as_mapping
@@ -53,7 +53,6 @@ _TOO_LARGE: Final[dict[Medium, str]] = {
     "video": _("'{path}' has {size}; the service takes videos of at most {limit} MB"),
 }
 _ABSENT: Final = FileNotFoundError(ENOENT, _("there is no such file"))
-_SHOWN_MOST = 60
 _LEAST_SIDE = 300
 _MOST_RATIO = 2.5
 
@@ -223,7 +222,7 @@ def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> 
 
 
 def _absent(path: str, why: str) -> str:
-    shown = path if len(path) <= _SHOWN_MOST else f"{path[:_SHOWN_MOST]}…"
+    shown = shortened(path)
     if why.endswith("?"):  # it says which file is meant
         return _("'{shown}': {why}", shown=shown, why=why)
     return _(

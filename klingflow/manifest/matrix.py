@@ -14,6 +14,8 @@ from klingflow.model import Json
 from klingflow.words import _
 
 MAX_CELLS = 100_000
+# The positions of the values in the axes, and the values by name.
+_Combination = tuple[tuple[int, ...], dict[str, Json]]
 
 
 class Cell(NamedTuple):
@@ -44,25 +46,37 @@ def cells(
     """
     kept = [made for made in _combinations(axes) if not _is_excluded(made[1], exclude)]
     extended = [dict(values) for _, values in kept]
-    alone: list[tuple[int, dict[str, Json]]] = []
+    alone: dict[int, Mapping[str, Json]] = {}
     for at, extra in enumerate(include):
-        fitting = [n for n, (_, old) in zip(extended, kept, strict=True) if _fits(old, extra)]
-        for values in fitting:
-            values.update(extra)
-        if not fitting:
-            alone.append((at, dict(extra)))
+        if not _extend(extended, kept, extra):
+            alone[at] = extra
     made = [
         Cell(values, _label(values, _named(values, axes)), picks)
         for values, (picks, _) in zip(extended, kept, strict=True)
     ]
-    names = _telling([values for _, values in alone], axes)
-    lone = zip(alone, names, strict=True)
-    return made + [Cell(values, _label(values, by), (), at) for (at, values), by in lone]
+    by_include = zip(alone.items(), _telling([*alone.values()], axes), strict=True)
+    for (at, values), names in by_include:
+        made.append(Cell(dict(values), _label(values, names), (), at))
+    return made
+
+
+def _extend(
+    extended: Sequence[dict[str, Json]], kept: Sequence[_Combination], extra: Mapping[str, Json]
+) -> bool:
+    """Add an include to the combinations whose own values it does not change. Return True if there
+    is one.
+    """
+    fits = False
+    for values, (_picks, own) in zip(extended, kept, strict=True):
+        if _fits(own, extra):
+            values.update(extra)
+            fits = True
+    return fits
 
 
 def _combinations(
     axes: Mapping[str, Sequence[Json]],
-) -> list[tuple[tuple[int, ...], dict[str, Json]]]:
+) -> list[_Combination]:
     """Return the product of the axes, each with the positions of its values.
 
     Raises ValueError where it is too large.

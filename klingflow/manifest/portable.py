@@ -7,7 +7,7 @@ has words is a `const` with its `description`, which editors show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 from klingflow.model import Json
@@ -85,16 +85,24 @@ def _with_types(schema: Json) -> Json:
     """Return a schema that names its type, and one type besides null in each place."""
     about = _ALL_OF_TYPES & schema.keys()
     if "type" not in schema:
-        kinds = [kind for kind, words in _OF_TYPE.items() if about & words]
-        return {"type": kinds[0], **schema} if kinds else schema
+        kind = _type_of(about)
+        return {"type": kind, **schema} if kind else schema
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if len(set(types) - {"null"}) < 2:
         return schema
-    kept = {key: value for key, value in schema.items() if key not in about and key != "type"}
+    kept = {key: value for key, value in schema.items() if key not in (*about, "type")}
     return {**kept, "anyOf": [_of_one_type(kind, schema, about) for kind in types]}
 
 
-def _of_one_type(kind: str, schema: Json, about: frozenset[str]) -> Json:
+def _type_of(keywords: Set[str]) -> str:
+    """Return the type that keywords are about; "" if they are about any."""
+    for kind, own in _OF_TYPE.items():
+        if keywords & own:
+            return kind
+    return ""
+
+
+def _of_one_type(kind: str, schema: Json, about: Set[str]) -> Json:
     own = _OF_TYPE.get(kind, frozenset()) & about
     return {"type": kind, **{key: schema[key] for key in schema if key in own}}
 

@@ -11,6 +11,7 @@ import posixpath
 import re
 from typing import Final, Literal, NamedTuple
 
+from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.encodings import WORKBOOKS
 from klingflow.manifest.sheets import SUFFIXES
 from klingflow.model import Node
@@ -67,7 +68,7 @@ _HOLDS: Final[dict[Wanted, str]] = {
 
 
 def of_name(path: str) -> Found | None:
-    """Return what a file is that no text is in; None if it may be text."""
+    """Return what a file is that holds no text; None if it may be text."""
     if path.lower().endswith(_PICKS_END):
         return _PICKS
     suffix = posixpath.splitext(path)[1].lower()
@@ -82,14 +83,18 @@ def of_name(path: str) -> Found | None:
                 menu=menu,
             ),
         )
-    return next((found for suffixes, found in _MEDIA if suffix in suffixes), None)
+    for suffixes, found in _MEDIA:
+        if suffix in suffixes:
+            return found
+    return None
 
 
 def of_text(path: str, text: str) -> Found | None:
     """Return what a text is by its beginning or its name; None if it may be YAML of ours."""
     start = text[:200].lstrip("\ufeff \r\n")
-    if found := next((found for sign, found in _BEGINNINGS if sign.match(start)), None):
-        return found
+    for sign, found in _BEGINNINGS:
+        if sign.match(start):
+            return found
     is_table = posixpath.splitext(path)[1].lower() in _TABLES
     return Found(_("a table of rows"), _TABLE) if is_table else None
 
@@ -98,18 +103,29 @@ def of_tree(root: Node, wanted: Wanted) -> Found | None:
     """Return what a YAML or JSON document is; None if it may be what is wanted."""
     if isinstance(root.value, list):
         return _of_list(root.value)
-    items = root.value if isinstance(root.value, dict) else {}
-    keys = set(items)
-    if keys == {"shots"} and isinstance(items["shots"].value, list):
+    items = as_mapping(root.value)
+    if items.keys() == {"shots"} and isinstance(items["shots"].value, list):
         return _of_list(items["shots"].value)
-    found = next((found for signs, found in _BY_KEYS if signs <= keys), None)
-    is_manifest = not keys.isdisjoint(_OF_A_MANIFEST)
-    if found is None and is_manifest and wanted == "prices":
-        return _MANIFEST
-    marked = found is not None and found in _MARKED
-    if marked or not (is_manifest or (found == _PRICES and wanted == "prices")):
+    found = _by_keys(set(items))
+    if found in _MARKED:
         return found
+    is_manifest = not items.keys().isdisjoint(_OF_A_MANIFEST)
+    if wanted == "prices":
+        return _other_than_prices(found, is_manifest=is_manifest)
+    return None if is_manifest else found
+
+
+def _by_keys(keys: set[str]) -> Found | None:
+    for signs, found in _BY_KEYS:
+        if signs <= keys:
+            return found
     return None
+
+
+def _other_than_prices(found: Found | None, *, is_manifest: bool) -> Found | None:
+    if is_manifest:
+        return _MANIFEST if found is None else None
+    return None if found == _PRICES else found
 
 
 _RENDERED: Final = Found(_("what `klingflow render` printed"))
@@ -131,7 +147,9 @@ _BY_KEYS: Final[tuple[tuple[set[str], Found], ...]] = (
 
 
 def _of_list(entries: list[Node]) -> Found | None:
-    keys = {key for node in entries if isinstance(node.value, dict) for key in node.value}
+    keys: set[str] = set()
+    for node in entries:
+        keys.update(as_mapping(node.value))
     if {"body", "fingerprint"} <= keys:
         return _RENDERED
     return _PICKS if {"shot", "take"} <= keys else None

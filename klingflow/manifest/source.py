@@ -223,9 +223,8 @@ class _Builder:
         self.last_node = node
         if event.anchor:
             self.anchor(event, node)
-        if self.halves.found and self.halves.lone(text):
-            self.note_half(event, mark)
-            node.value = self.halves.without(text)
+        if self.halves.found:
+            self.check_halves(event, node)
         self.add(node, 1)
 
     def anchor(self, event: Any, node: Node) -> None:
@@ -236,13 +235,17 @@ class _Builder:
         if not event.style and event.tag is None and (type(node.value) is str or not event.value):
             self.unused[event.anchor] = node.mark
 
-    def note_half(self, event: Any, mark: Mark) -> None:
+    def check_halves(self, event: Any, node: Node) -> None:
+        """Note half of a character in a text, and replace it."""
+        if not self.halves.lone(event.value):
+            return
         at, half = self.halves.place(event.start_mark.index, event.value)
-        found = mark_at(self.text, at, self.file) if at >= 0 else mark
+        found = mark_at(self.text, at, self.file) if at >= 0 else node.mark
         message = _(
             "{half} is half of a character; write both halves, or the character itself", half=half
         )
         self.note(found, "half-character", message)
+        node.value = self.halves.without(event.value)
 
     def check_empty(self, top: _Open, mark: Mark, event: Any) -> None:
         """Note a value that nobody wrote: `{a: x, y, z}` has two of them."""
@@ -272,22 +275,9 @@ class _Builder:
 
     def key(self, top: _Open, text: str, mark: Mark, event: Any) -> None:
         """Begin the entry of a key, which is its text as written, as JSON has it."""
-        if not text and event.implicit[0]:
-            message = _("a key is missing before the ':'; write one, or quote the text")
-            self.note(mark, "key-not-text", message)
+        self.check_key(top, text, mark, event)
         if event.anchor:
             self.anchors[event.anchor] = (Node(text, mark), 1)
-        if top.flow and self.text[event.start_mark.index - 1] == "?":
-            self.note(
-                mark,
-                "key-not-text",
-                _("the '?' before '{text}' is dropped; put it in quotes", text=text),
-            )
-        if not event.style and not text.isascii() and (odd := _ODD_INDENT.match(text)):
-            message = _(
-                "{odd} stands before this key; indent it by plain spaces", odd=named(odd[0])
-            )
-            self.note(mark, "odd-blank", message)
         text = self.texts.setdefault(text, text)
         top.key, top.key_mark = text, mark
         if text == "<<" and event.implicit[0]:
@@ -302,6 +292,22 @@ class _Builder:
                 line=first.key_mark.line,
             )
             self.note(mark, "duplicate-key", message, first.key_mark)
+
+    def check_key(self, top: _Open, text: str, mark: Mark, event: Any) -> None:
+        """Note what is wrong with a key by itself."""
+        if not text and event.implicit[0]:
+            message = _("a key is missing before the ':'; write one, or quote the text")
+            self.note(mark, "key-not-text", message)
+        if top.flow and self.text[event.start_mark.index - 1] == "?":
+            message = _("the '?' before '{text}' is dropped; put it in quotes", text=text)
+            self.note(mark, "key-not-text", message)
+        if event.style or text.isascii():
+            return
+        if odd := _ODD_INDENT.match(text):
+            message = _(
+                "{odd} stands before this key; indent it by plain spaces", odd=named(odd[0])
+            )
+            self.note(mark, "odd-blank", message)
 
     def alias(self, event: Any) -> None:
         mark = self.mark(event)

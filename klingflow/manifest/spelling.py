@@ -46,28 +46,33 @@ def near_id(word: str, ids: Iterable[str]) -> str:
     alike = _of_its_kind(word, ids)
     if not alike:
         return did_you_mean(word, (id for id in ids if _numbers(id) in (numbers, ())))
-    if slip := next((id for id in alike if _is_slip(word, id)), None):
-        return _("; did you mean '{slip}'?", slip=slip)
+    for id in alike:
+        if _is_slip(word, id):
+            return _("; did you mean '{slip}'?", slip=id)
     return _around(word, alike)
 
 
 def _of_its_kind(word: str, ids: Iterable[str]) -> list[str]:
     """Return the ids that differ from `word` in numbers only, in the order of their numbers."""
     before_any, shape = _NUMBER.split(word, 1)[0], _shape(word)
-    begun = (id for id in ids if id.startswith(before_any))  # most are no more to look at
-    return sorted((id for id in begun if _shape(id) == shape), key=lambda id: (_numbers(id), id))
+    found = []
+    for id in ids:
+        # The shape of most ids need not be made.
+        if id.startswith(before_any) and _shape(id) == shape:
+            found.append(id)
+    return sorted(found, key=lambda id: (_numbers(id), id))
 
 
 def _around(word: str, alike: Sequence[str]) -> str:
     """Return the ids of the same kind between which `word` would stand."""
     numbers = _numbers(word)
-    before = next((id for id in reversed(alike) if _numbers(id) < numbers), None)
-    after = next((id for id in alike if _numbers(id) > numbers), None)
-    if before is None:
-        return _("; the first is '{after}'", after=after)
-    if after is None:
-        return _("; the last is '{before}'", before=before)
-    return _("; the nearest are '{before}' and '{after}'", before=before, after=after)
+    before = [id for id in alike if _numbers(id) < numbers]
+    after = [id for id in alike if _numbers(id) > numbers]
+    if not before:
+        return _("; the first is '{after}'", after=after[0])
+    if not after:
+        return _("; the last is '{before}'", before=before[-1])
+    return _("; the nearest are '{before}' and '{after}'", before=before[-1], after=after[0])
 
 
 def _is_slip(word: str, id: str) -> bool:
@@ -91,12 +96,19 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """
     if len(word) > _LONGEST:
         return None
-    near = [n for n in names if abs(len(n) - len(word)) <= _LENGTHS_APART and n.isprintable()]
+    near = [name for name in names if _is_as_long(word, name) and name.isprintable()]
     looks = plainly(word)
-    if same := next((name for name in near if plainly(name) == looks), None):
-        return same
-    similar = difflib.get_close_matches(word, near[:_NAMES_COMPARED], 3)
-    return next((name for name in similar if _slips(word, name) <= _most(word, name)), None)
+    for name in near:
+        if plainly(name) == looks:
+            return name
+    for name in difflib.get_close_matches(word, near[:_NAMES_COMPARED], 3):
+        if _slips(word, name) <= _most(word, name):
+            return name
+    return None
+
+
+def _is_as_long(word: str, name: str) -> bool:
+    return abs(len(name) - len(word)) <= _LENGTHS_APART
 
 
 def _most(word: str, name: str) -> int:
@@ -113,9 +125,13 @@ def _slips(a: str, b: str) -> int:
     for i, letter in enumerate(a, 1):
         row = [i]
         for j, other in enumerate(b, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (letter != other))
-            swapped = i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other
-            row.append(min(cost, before[j - 2] + 1) if swapped else cost)
+            added, left_out = last[j] + 1, row[j - 1] + 1
+            mistaken = last[j - 1] + (letter != other)
+            cost = min(added, left_out, mistaken)
+            if before and j > 1 and (letter, other) == (b[j - 2], a[i - 2]):
+                swapped = before[j - 2] + 1
+                cost = min(cost, swapped)
+            row.append(cost)
         before, last = last, row
     return last[-1]
 
@@ -130,17 +146,22 @@ def nearest_file(name: str, names: Iterable[str]) -> str | None:
     """Return the file that was probably meant: of the same letters, of another suffix, with a
     suffix that the system hides, or a slip away.
     """
-    files = [n for n in names if n.isprintable()]
-    wanted, stem = same_file(name), _stem(name)
-    of_suffix = {_suffix(n): n for n in files if _stem(n) == stem}
-    order = _kinds_like(name)
-    by_stem = {_stem(n): n for n in files if _suffix(n) in order}
-    return (
-        next((n for n in files if same_file(n) == wanted), None)
-        or next((of_suffix[suffix] for suffix in order if suffix in of_suffix), None)
-        or next((n for n in files if _stem(n) == wanted), None)
-        or by_stem.get(nearest(stem, by_stem) or "")
-    )
+    files = [file for file in names if file.isprintable()]
+    wanted = same_file(name)
+    for file in files:
+        if same_file(file) == wanted:
+            return file
+    order, stem = _kinds_like(name), _stem(name)
+    by_suffix = {_suffix(file): file for file in files if _stem(file) == stem}
+    for suffix in order:
+        if suffix in by_suffix:
+            return by_suffix[suffix]
+    for file in files:
+        if _stem(file) == wanted:
+            return file
+    by_stem = {_stem(file): file for file in files if _suffix(file) in order}
+    found = nearest(stem, by_stem)
+    return None if found is None else by_stem[found]
 
 
 def _kinds_like(name: str) -> tuple[str, ...]:

@@ -80,11 +80,12 @@ class Table:
                 wrong.append(Diagnostic(mark, "rows-syntax", self._ragged(cells, len(names))))
                 if len(wrong) == MISTAKES_MOST:
                     break
-            elif unnamed:
+                continue
+            row = dict(zip(names, cells, strict=True))
+            if unnamed:
                 self._check_unnamed(cells, unnamed, names)
-                yield mark, {name: cell for name, cell in zip(names, cells, strict=True) if name}
-            else:
-                yield mark, dict(zip(names, cells, strict=True))
+                del row[""]
+            yield mark, row
         if wrong:
             raise ManifestError(self._mistaken_header(names) or wrong)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from klingflow.errors import letters_of
+from klingflow.manifest.coerce import as_list
 from klingflow.manifest.quoting import in_block, in_flow, literally
 from klingflow.manifest.shotlist import Entry, Left, ShotList, Why
 from klingflow.model import Json
@@ -107,7 +108,8 @@ def _common(shots: Sequence[Entry]) -> dict[str, Json]:
     for name in _SHARED:
         if all(name in entry.fields for entry in shots):
             counts = Counter(json.dumps(entry.fields[name]) for entry in shots)
-            found[name] = json.loads(counts.most_common(1)[0][0])
+            most_frequent, _times = counts.most_common(1)[0]
+            found[name] = json.loads(most_frequent)
     return found
 
 
@@ -117,25 +119,45 @@ def _presets(shots: Sequence[Entry]) -> dict[str, dict[str, Json]]:
     """
     counts = Counter(name for entry in shots for name in entry.names)
     found: dict[str, dict[str, Json]] = {}
-    for name in (name for name, count in counts.items() if count > 1):
-        alone = [entry.fields.get("images") for entry in shots if entry.names == [name]]
+    for name, count in counts.items():
+        if count < 2:
+            continue
         found[name] = {"tags": [name]}
-        if len(alone) > 1 and alone[0] and all(images == alone[0] for images in alone):
-            found[name]["images"] = alone[0]
+        if images := _images_alone(name, shots):
+            found[name]["images"] = images
     return found
+
+
+def _images_alone(name: str, shots: Sequence[Entry]) -> Json:
+    """Return the images of a character that is alone in several shots, if they are always the
+    same.
+    """
+    alone = [entry.fields.get("images") for entry in shots if entry.names == [name]]
+    if len(alone) < 2:
+        return None
+    first, *others = alone
+    return first if all(images == first for images in others) else None
 
 
 def _written(
     entry: Entry, common: Mapping[str, Json], presets: Mapping[str, Mapping[str, Json]]
 ) -> dict[str, Json]:
     """Return the fields of a shot as they stand over defaults and presets."""
-    use = [name for name in entry.names if name in presets]
+    fields: dict[str, Json] = {}
     below = dict(common)
-    for name in use:
-        below |= {key: value for key, value in presets[name].items() if key != "tags"}
-    fields: dict[str, Json] = {"use": use[0] if len(use) == 1 else list(use)} if use else {}
+    use: list[Json] = []
+    tags: list[Json] = []
+    for name in entry.names:
+        if name not in presets:
+            tags.append(name)
+            continue
+        use.append(name)
+        below |= presets[name]
+    below.pop("tags", None)  # they add up
+    if use:
+        fields["use"] = use[0] if len(use) == 1 else use
     own = dict(entry.fields)
-    tags = [*(name for name in entry.names if name not in presets), *_listed(own.get("tags"))]
+    tags += as_list(own.get("tags"))
     if tags:
         own["tags"] = list(dict.fromkeys(tags))
     if own.get("takes") == 1:
@@ -144,10 +166,6 @@ def _written(
         if own.get(name) != below.get(name):
             fields[name] = own.get(name)
     return fields
-
-
-def _listed(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []
 
 
 # --- the text ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from klingflow.errors import Diagnostic, Mark
+from klingflow.errors import Diagnostic, Mark, shortened
 from klingflow.manifest import foreign
 from klingflow.manifest.accepts import accepts
 from klingflow.manifest.addresses import why_none
@@ -29,7 +29,6 @@ from klingflow.words import _, joined
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-_SHOWN_MOST = 60
 # For one value: a list of thousands can have as many mistakes, and nobody reads them.
 _FAULTS_MOST = 50
 
@@ -56,6 +55,8 @@ _CODES: Final = {
     "minProperties": "empty",
 }
 _CUT_CODES: Final = {"maxItems": "cuts-count", "maxLength": "cut-prompt"}
+# Keywords that a map breaks which is not another shot's video.
+_OF_A_CHAIN: Final = ("required", "additionalProperties")
 _UNITS: Final = {"maxItems": _("entries"), "maxLength": _("characters")}
 
 
@@ -94,57 +95,80 @@ def faults(schema: Json, value: Json, base: Path) -> tuple[Fault, ...]:
     return tuple(found.values())
 
 
-def _explained(error: ValidationError, path: Path) -> Iterator[Fault]:
-    """Yield one violated keyword as faults, each about one field."""
-    value: Any = error.instance
-    schema: Any = error.schema
-    keyword = str(error.validator)
-    name = f"'{dotted(path)}'" if path else _("this")
-    shown = _shown(value, schema, field_of(path))
-    if keyword in ("required", "additionalProperties") and _is_no_chain(value, schema):
-        chain = _FRAME if "frame" in schema["properties"] else _VIDEO
-        text = _(
-            "{name} must be {wanted}, not {shown}; {chain}",
-            name=name,
-            wanted=_wanted(schema),
-            shown=shown,
-            chain=chain,
-        )
-        yield Fault(path, "wrong-type", text)
-    elif "propertyNames" in error.schema_path:
-        text = _(
-            "a key of {name} must be {wanted}, not {shown}",
-            name=name,
-            wanted=_wanted(schema),
-            shown=shown,
-        )
-        yield Fault((*path, value), _code(keyword, schema), text, at_key=True)
-    elif keyword == "additionalProperties":
-        hint = foreign.hint if path[:1] and path[0] in SHOT else did_you_mean
-        yield from unknown_keys(value, schema["properties"], path, hint)
-    elif keyword == "required":
-        yield from _missing(value, schema["required"], path)
-    elif keyword in _UNITS:
-        code = _CUT_CODES[keyword] if path[0] == "cuts" else _CODES[keyword]
-        text = _(
-            "{name} has {number} {units}; at most {most}",
-            name=name,
-            number=len(value),
-            units=_UNITS[keyword],
-            most=error.validator_value,
-        )
-        yield Fault(path, code, text)
-    else:
-        yield Fault(
-            path,
-            _code(keyword, schema),
-            _(
-                "{name} must be {wanted}, not {shown}",
-                name=name,
-                wanted=_wanted(schema),
-                shown=shown,
-            ),
-        )
+class _Wrong(NamedTuple):
+    """A value at a path that breaks a keyword of its schema; `limit` is what the keyword asks."""
+
+    keyword: str
+    limit: Any
+    value: Any
+    schema: Any
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return f"'{dotted(self.path)}'" if self.path else _("this")
+
+    @property
+    def shown(self) -> str:
+        return _shown(self.value, self.schema, field_of(self.path))
+
+
+def _explained(error: ValidationError, path: Path) -> Iterable[Fault]:
+    """Return one violated keyword as faults, each about one field."""
+    keyword, schema = str(error.validator), error.schema
+    wrong = _Wrong(keyword, error.validator_value, error.instance, schema, path)
+    if keyword in _OF_A_CHAIN and _is_no_chain(wrong.value, wrong.schema):
+        return [_no_chain(wrong)]
+    if "propertyNames" in error.schema_path:
+        return [_wrong_key(wrong)]
+    if keyword == "additionalProperties":
+        hint = foreign.hint if path and path[0] in SHOT else did_you_mean
+        return unknown_keys(wrong.value, wrong.schema["properties"], path, hint)
+    if keyword == "required":
+        return _missing(wrong.value, wrong.schema["required"], path)
+    if keyword in _UNITS:
+        return [_too_much(wrong)]
+    text = _(
+        "{name} must be {wanted}, not {shown}",
+        name=wrong.name,
+        wanted=_wanted(wrong.schema),
+        shown=wrong.shown,
+    )
+    return [Fault(path, _code(keyword, wrong.schema), text)]
+
+
+def _no_chain(wrong: _Wrong) -> Fault:
+    text = _(
+        "{name} must be {wanted}, not {shown}; {chain}",
+        name=wrong.name,
+        wanted=_wanted(wrong.schema),
+        shown=wrong.shown,
+        chain=_FRAME if "frame" in wrong.schema["properties"] else _VIDEO,
+    )
+    return Fault(wrong.path, "wrong-type", text)
+
+
+def _wrong_key(wrong: _Wrong) -> Fault:
+    text = _(
+        "a key of {name} must be {wanted}, not {shown}",
+        name=wrong.name,
+        wanted=_wanted(wrong.schema),
+        shown=wrong.shown,
+    )
+    code = _code(wrong.keyword, wrong.schema)
+    return Fault((*wrong.path, wrong.value), code, text, at_key=True)
+
+
+def _too_much(wrong: _Wrong) -> Fault:
+    codes = _CUT_CODES if wrong.path[0] == "cuts" else _CODES
+    text = _(
+        "{name} has {number} {units}; at most {most}",
+        name=wrong.name,
+        number=len(wrong.value),
+        units=_UNITS[wrong.keyword],
+        most=wrong.limit,
+    )
+    return Fault(wrong.path, codes[wrong.keyword], text)
 
 
 NEEDS_A_FRAME: Final = _("an image is one frame of the video; write 'frame: last'")
@@ -154,13 +178,12 @@ _MISSING_ADVICE: Final = {"frame": _(": {needs_a_frame}", needs_a_frame=NEEDS_A_
 
 def _missing(value: Json, required: Sequence[str], path: Path) -> Iterator[Fault]:
     for key in required:
-        if key not in value:
-            text = (
-                _("'{path}' must have '{key}'", path=dotted(path), key=key)
-                if path
-                else _("'{key}' is missing", key=key)
-            )
-            yield Fault(path, "missing-field", text + _MISSING_ADVICE.get(key, ""))
+        if key in value:
+            continue
+        text = _("'{key}' is missing", key=key)
+        if path:
+            text = _("'{path}' must have '{key}'", path=dotted(path), key=key)
+        yield Fault(path, "missing-field", text + _MISSING_ADVICE.get(key, ""))
 
 
 _FRAME: Final = _("a frame of another shot's video is { from: opening, frame: last }")
@@ -225,20 +248,20 @@ def _wanted(schema: Mapping[str, Json]) -> str:
 
 def _shown(value: Json, schema: Mapping[str, Json], field: str) -> str:
     """Return a wrong value, short and on one line, with the right spelling if that is plain."""
+    if isinstance(value, (dict, list)):
+        return _named(value)
     if isinstance(value, str) and not value.strip():
         return _("empty text")
     if isinstance(value, str) and _is_url(schema):
         return why_none(value)
-    if isinstance(value, (dict, list)):
-        return _named(value)
     choices = schema.get("enum", ())
-    is_text = schema.get("type") == "string"  # in a pasted body
-    meant = None if is_text else value_meant(field, value, choices)
+    is_in_a_pasted_body = schema.get("type") == "string"
+    meant = None if is_in_a_pasted_body else value_meant(field, value, choices)
+    hint = _("; write {meant}", meant=meant) if meant else ""
     if not isinstance(value, str):
-        return json.dumps(value) + (_("; write {meant}", meant=meant) if meant else "")
-    text = value if len(value) <= _SHOWN_MOST else value[:_SHOWN_MOST] + "…"
-    hint = _("; write {meant}", meant=meant) if meant else _meant(value, choices)
-    return _("'{text}'{hint}", text=" ".join(text.split()), hint=hint)
+        return json.dumps(value) + hint
+    text = " ".join(shortened(value).split())
+    return _("'{text}'{hint}", text=text, hint=hint or _meant(value, choices))
 
 
 def _named(value: Json) -> str:
@@ -250,16 +273,17 @@ def _named(value: Json) -> str:
 
 def _meant(text: str, choices: Sequence[Json]) -> str:
     """Return the choice that a text is probably meant to be, as a hint; "" if there is none."""
-    spelled = {letters(str(choice)): choice for choice in choices}.get(letters(text))
-    if spelled is not None and not text.isascii():
+    by_letters = {letters(str(choice)): choice for choice in choices}
+    spelled = by_letters.get(letters(text))
+    if spelled is None:
+        # Words only: 480P was not meant to be 1080P.
+        words = [word for word in map(str, choices) if not re.search(r"\d", word)]
+        return did_you_mean(text, words)
+    if not text.isascii():
         return _("; write {spelled} in plain letters and digits", spelled=spelled)
     if isinstance(spelled, str):
         return _("; did you mean '{spelled}'?", spelled=spelled)
-    if spelled is not None:
-        return _("; write {spelled} without quotes", spelled=spelled)
-    # Words only: 480P was not meant to be 1080P.
-    words = [word for word in map(str, choices) if not re.search(r"\d", word)]
-    return did_you_mean(text, words)
+    return _("; write {spelled} without quotes", spelled=spelled)
 
 
 def dotted(path: Path) -> str:

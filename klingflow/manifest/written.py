@@ -110,11 +110,8 @@ def _section(
     null deletes, and the value of an expression is not known yet: neither is judged.
     """
     if not isinstance(node.value, dict):
-        example = "max_running: 5" if table is RUN else "base_url: https://…"
-        example = "store: s3://…" if table is ASSETS else example
-        example = "prompt: …" if "prompt" in table else example
         advice = _WRITTEN_OUT if _is_expression(node) else ""
-        message = misplaced.no_map(node.value, example) + advice
+        message = misplaced.no_map(node.value, _example_of(table)) + advice
         yield Diagnostic(node.mark, "wrong-type", message, subject=subject)
         return
     for name in sorted(idle.names & node.value.keys()):
@@ -127,6 +124,22 @@ def _section(
             yield placed(fault, place_of(fault, node), subject)
 
 
+def _example_of(table: Mapping[str, Field | None]) -> str:
+    """Return an example of a field in a mapping of this table."""
+    for field, example in _EXAMPLES.items():
+        if field in table:
+            return example
+    return _EXAMPLES["base_url"]
+
+
+_EXAMPLES: Final = {
+    "prompt": "prompt: …",
+    "max_running": "max_running: 5",
+    "store": "store: s3://…",
+    "base_url": "base_url: https://…",
+}
+
+
 def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -> Iterable[Fault]:
     if name == "env" and table in (TOP, INCLUDED):
         return [_no_environment(value)]
@@ -137,7 +150,11 @@ def _written_faults(name: str, value: Node, table: Mapping[str, Field | None]) -
     if name in _NAMES_READ_FIRST and _is_expression(value):
         text = _("'{name}' must be a map{written_out}", name=name, written_out=_WRITTEN_OUT)
         return [Fault((name,), "wrong-type", text)]
-    field = table[name]
+    return _faults_of(name, value, table[name])
+
+
+def _faults_of(name: str, value: Node, field: Field | None) -> Iterable[Fault]:
+    """Return what is wrong with a value that no expression makes."""
     if field is None or value.value is None or _has_expression(value):
         return ()
     if name in SHOT and isinstance(value.value, dict):
