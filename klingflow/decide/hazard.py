@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import statistics
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
+from operator import mul
 from typing import Final
 
 from klingflow.decide.lasting import unfinished_after
@@ -39,8 +40,10 @@ class Hazard:
         width = max(0.9 * statistics.stdev(logs) * len(logs) ** -0.2, 0.05)
         low = min(logs) - 3 * width
         high = max(logs) + (0 if left else 3 * width)
-        grid = [low + (high - low) * i / _GRID for i in range(_GRID + 1)]
-        alive = [left + _smoothed(logs, weights, at, width) for at in grid]
+        apart = (high - low) / _GRID
+        grid = [low + apart * i for i in range(_GRID + 1)]
+        binned = _binned(logs, weights, low, apart)
+        alive = [left + share for share in _smoothed(binned, apart / width)]
         self._ages, self._polls, self._risk = [0.0, math.exp(low)], [0.0, 0.0], [0.0, 0.0]
         for i in range(_GRID):
             self._extend(math.exp(grid[i + 1]), math.log(alive[i] / alive[i + 1]))
@@ -78,21 +81,26 @@ class Hazard:
 
     def _per_s(self, floor_s: float, farthest_s: float) -> tuple[float, ...]:
         most, least, unit = 1 / floor_s, 1 / farthest_s, math.sqrt(floor_s)
-        cells = []
+        cells: list[tuple[float, float]] = []  # polls a second at the price of 1, and seconds lived
         for (age_s, until_s), (polls, more), risk in zip(
             pairwise(self._ages), pairwise(self._polls), self._risk, strict=False
         ):
             seconds = until_s - age_s
             if seconds > 0 and risk < 7:  # one of a thousand is left
-                cells.append(
-                    (math.exp(-risk) * min(seconds, 10 * farthest_s), (more - polls) / seconds)
-                )
-        life_s = sum(alive_s for alive_s, _ in cells)
+                alive_s = math.exp(-risk) * min(seconds, 10 * farthest_s)
+                cells.append(((more - polls) / seconds, alive_s))
+        cells.sort()
+        dense = [density for density, _ in cells]
+        lived_s = [0.0, *accumulate(alive_s for _, alive_s in cells)]
+        polled = [0.0, *accumulate(density * alive_s for density, alive_s in cells)]
 
         def taken(price: float) -> float:
-            return sum(alive_s * min(most, max(least, more / price)) for alive_s, more in cells)
+            few = bisect_left(dense, least * price)
+            many = bisect_left(dense, most * price)
+            between = (polled[many] - polled[few]) / price
+            return least * lived_s[few] + between + most * (lived_s[-1] - lived_s[many])
 
-        return tuple(taken(step * unit) / life_s for step in LADDER)
+        return tuple(taken(step * unit) / lived_s[-1] for step in LADDER)
 
     def _extend(self, age_s: float, risk: float) -> None:
         seconds, risk = age_s - self._ages[-1], max(0.0, risk)
@@ -111,15 +119,30 @@ class Hazard:
         self._extend(last_s + _BEYOND_S, per_s * _BEYOND_S)
 
 
-def _smoothed(logs: Sequence[float], weights: Sequence[float], at: float, width: float) -> float:
-    """Return the smoothed share of samples above `at`; above 0 on the grid, which ends 3 widths
-    past the last where all have finished.
+def _binned(
+    logs: Sequence[float], weights: Sequence[float], low: float, apart: float
+) -> list[float]:
+    """Return the weight at each point of the grid: a sample's is shared by the two points beside
+    it, of which the nearer one has more. Samples one by one would need an error function each at
+    every point.
     """
-    scale = width * math.sqrt(2)
-    return (
-        sum(weight * math.erfc((at - x) / scale) for x, weight in zip(logs, weights, strict=True))
-        / 2
-    )
+    binned = [0.0] * (_GRID + 1)
+    for x, weight in zip(logs, weights, strict=True):
+        place = (x - low) / apart
+        before = min(int(place), _GRID - 1)
+        binned[before + 1] += weight * (place - before)
+        binned[before] += weight * (before + 1 - place)
+    return binned
+
+
+def _smoothed(binned: Sequence[float], apart: float) -> Iterator[float]:
+    """Yield the smoothed share of samples above each point of the grid, whose points are so many
+    widths `apart`; above 0 on the grid, which ends 3 widths past the last where all have finished.
+    """
+    reach = range(-_GRID, _GRID + 1)
+    above = [math.erfc(n * apart / math.sqrt(2)) / 2 for n in reversed(reach)]
+    for i in range(_GRID + 1):
+        yield sum(map(mul, binned, above[_GRID - i :]))
 
 
 def _interpolate(xs: Sequence[float], ys: Sequence[float], x: float) -> float:
