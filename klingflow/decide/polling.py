@@ -253,6 +253,7 @@ class _Tier:
         self.parked: dict[str, float] = {}
         self._samples: deque[float] = deque(maxlen=KEPT)
         self._errors: deque[float] = deque(maxlen=2 * HONEST_TASKS)
+        self._error = math.inf  # the middle one, once there are enough
         self._unused = 0  # samples since the last build
         self._hazard: Hazard | None = None
 
@@ -265,8 +266,11 @@ class _Tier:
             for percent, age_s in _first_seen(progress).items()
             if percent >= 10
         ]
-        if errors:
-            self._errors.append(statistics.median(errors))
+        if not errors:
+            return
+        self._errors.append(statistics.median(errors))
+        if len(self._errors) >= HONEST_TASKS:
+            self._error = statistics.median(self._errors)
 
     def learned(self) -> Hazard | None:
         """Return the hazard, made again where the samples have changed much; None before there are
@@ -280,11 +284,11 @@ class _Tier:
 
     def foretold(self, progress: Progress) -> Foretold | None:
         """Return when a task is done, by its progress; None where that has not proved honest."""
-        if len(self._errors) < HONEST_TASKS or not progress:
+        error = self._error
+        if error > HONEST_ERROR or not progress:
             return None
         age_s, percent = progress[-1]
-        error = statistics.median(self._errors)
-        if not 10 <= percent < 100 or age_s <= 0 or error > HONEST_ERROR:
+        if not 10 <= percent < 100 or age_s <= 0:
             return None
         end_s = _first_seen(progress)[percent] * 100 / percent
         if end_s <= age_s:
