@@ -110,19 +110,21 @@ class Timeouts:
 
 
 class _Asked(NamedTuple):
-    """A request: where it goes, its form on the wire, and the seconds that its steps may take.
+    """A request: its address, the server that it goes to (only the origin of `server` counts), its
+    form on the wire, and the seconds that its steps may take.
 
     httpx's own form is made for a proxy only: it takes longer to make than to send.
     """
 
-    url: httpx.URL
+    address: str
+    server: httpx.URL
     head: h11.Request
     body: bytes
     limits: Seconds
 
     def __repr__(self) -> str:
         """Leave out the headers, which may hold the key."""
-        return f"_Asked({self.head.method!r}, {str(self.url)!r})"
+        return f"_Asked({self.head.method!r}, {self.address!r})"
 
 
 def _asked(
@@ -131,16 +133,20 @@ def _asked(
     headers: Mapping[str, str],
     body: bytes = b"",
     limits: Seconds | None = None,
+    below: str = "",
 ) -> _Asked:
-    """Return a request. Raises httpcore.LocalProtocolError where it cannot be put on the wire."""
+    """Return a request for `url`, or for what is `below` it, in the form of a URL already. Raises
+    httpcore.LocalProtocolError where it cannot be put on the wire.
+    """
     pairs = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     if body:
         pairs.append((b"content-length", b"%d" % len(body)))
+    target = url.raw_path + below.encode("ascii")
     try:
-        head = h11.Request(method=method.encode("ascii"), target=url.raw_path, headers=pairs)
+        head = h11.Request(method=method.encode("ascii"), target=target, headers=pairs)
     except h11.LocalProtocolError as error:
         raise httpcore.LocalProtocolError(str(error)) from error
-    return _Asked(url, head, body, limits or {})
+    return _Asked(f"{url}{below}", url, head, body, limits or {})
 
 
 class _Direct:
@@ -155,7 +161,7 @@ class _Direct:
         """Send a request, on the kept connection if there is one. Raises httpcore's exceptions."""
         connection = self._connection
         if connection is None or not connection.is_as_new:
-            connection = await self._new(asked.url, asked.limits.get("connect"))
+            connection = await self._new(asked.server, asked.limits.get("connect"))
         return await connection.send(asked.head, asked.body, asked.limits)
 
     async def _new(self, url: httpx.URL, seconds: float | None) -> Connection:
@@ -188,7 +194,7 @@ class _Proxied:
         head = asked.head
         request = httpx.Request(
             head.method.decode("ascii"),
-            asked.url,
+            asked.address,
             headers=head.headers.raw_items(),
             content=asked.body,
             extensions={"timeout": asked.limits},
@@ -277,7 +283,7 @@ class Gateway:
         self._queries = _Connections(proxy, self._context, kept=True)
         self._downloads: dict[str | None, _Connections] = {}
         self._unlogged = Unlogged(self._secret)
-        # A task is asked for several times, and reading its address takes longer than the rest.
+        # A task is asked for several times, and making a request takes longer than the rest.
         self._query_of = lru_cache(_REQUESTS_KEPT)(self._new_query)
 
     def __repr__(self) -> str:
@@ -324,7 +330,7 @@ class Gateway:
         return await self._exchange(self._single, asked, self._timeouts.query_total_s)
 
     def _new_query(self, task_id: str) -> _Asked:
-        return _asked("GET", httpx.URL(f"{self._videos}/{quote(task_id, safe='')}"), self._own)
+        return _asked("GET", self._url, self._own, below=f"/{quote(task_id, safe='')}")
 
     def content_url(self, task_id: str) -> str:
         """Return the address at which the gateway itself serves a task's video."""
@@ -393,7 +399,7 @@ class Gateway:
             finally:
                 if answer is not None:
                     await answer.aclose()
-        return self._reply(answer, bytes(body), complete, str(asked.url))
+        return self._reply(answer, bytes(body), complete, asked.address)
 
     async def _uncut(self, answer: Incoming) -> AsyncIterator[bytes]:
         """Yield the bytes of a body. Raises Cut."""
