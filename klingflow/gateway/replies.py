@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.fitting import instead, seen
+from klingflow.gateway.naming import Document, claimed_ids, created_ids, names_a_task, task_of
 from klingflow.gateway.outcomes import (
     Accepted,
     Answer,
@@ -39,7 +39,6 @@ from klingflow.gateway.outcomes import (
 )
 from klingflow.gateway.payload import (
     Said,
-    as_id,
     as_number,
     as_percent,
     as_time,
@@ -101,7 +100,6 @@ _OF_A_REQUEST_TOO = frozenset({"error", "ok", "timeout", "timed_out", "aborted"}
 # JSON that breaks off or runs on, and speaks of a task.
 _BROKEN_WITH_ID = re.compile(rb'\s*\{.*"(?:task_)?id"\s*:\s*"', re.DOTALL)
 
-Document = dict[str, Any]
 Body = Mapping[str, Json]
 _NO_BODY: Body = {}
 
@@ -116,7 +114,7 @@ def read_create(
         return _unanswered(answer)
     document = json_object(answer.body)
     fields = document or {}
-    ids = _created_ids(fields)
+    ids = created_ids(fields)
     if ids and _is_success(answer.status):
         others = frozenset(ids) - {ids[0]}
         return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
@@ -124,7 +122,7 @@ def read_create(
     if _is_success(answer.status):
         return _doubtful(answer, error, _("without a readable task id"))
     is_broken_off = document is None and _BROKEN_WITH_ID.match(answer.body) is not None
-    if ids or is_broken_off or _names_a_task(fields):
+    if ids or is_broken_off or names_a_task(fields):
         return _doubtful(answer, error, _("yet with a task id in the reply"))
     if _is_definite(answer.status, error, refund_5xx):
         return Refused(_refusal(answer.status, error), retry_after_s(answer.headers))
@@ -224,25 +222,6 @@ def _evidence(reply: Reply) -> dict[str, Json]:
     }
 
 
-def _created_ids(document: Document) -> list[str]:
-    """Return the ids in a create's reply, the task's own first."""
-    own = _ids(document)
-    data = document.get("data")
-    inner = _ids(data)[::-1] if isinstance(data, dict) else []
-    # In the legacy shape `data` is the task, whose `id` is the relay's row number; an `id` of the
-    # envelope is the request's.
-    is_envelope = "code" in document and document.keys().isdisjoint({"status", "object", "model"})
-    return inner + own if is_envelope else own + inner
-
-
-def _names_a_task(document: Document) -> bool:
-    """True if an error is told as an object that names a task, which may have been made then. Its
-    `id` alone may be the error's own.
-    """
-    told = (document.get("error"), document.get("detail"))
-    return any(as_id(one.get("task_id")) for one in told if isinstance(one, dict))
-
-
 # Queries
 
 
@@ -262,9 +241,9 @@ class _Told:
 
     @classmethod
     def of(cls, document: Document, wait_s: float | None, body: Body, asked: str) -> _Told:
-        task = _task(document)
+        task = task_of(document)
         status = str(task.get("status") or "").strip().lower().replace("-", "_").replace(" ", "_")
-        return cls(document, task, _claimed_ids(document, task), status, wait_s, body, asked)
+        return cls(document, task, claimed_ids(document, task), status, wait_s, body, asked)
 
     @property
     def named(self) -> bool:
@@ -382,32 +361,6 @@ def _without_status(told: _Told) -> QueryOutcome:
         created_at = as_time(told.task.get("created_at"))
         return TaskFailed(error.of_the_task(), tier_in(told.task), created_at=created_at)
     return Hiccup(_("an error without a status: {text}", text=error.text), told.wait_s)
-
-
-def _task(document: Document) -> Document:
-    """Return the object that carries the status: the reply itself, or `data` of the legacy shape,
-    whose envelope may have a status of its own, but names no task.
-    """
-    data = document.get("data")
-    if not isinstance(data, dict):
-        return document
-    if "status" not in document:
-        return data
-    is_envelope = "status" in data and not _ids(document)
-    return data if is_envelope else document
-
-
-def _claimed_ids(document: Document, task: Document) -> list[str]:
-    """Return the ids by which the reply names its task."""
-    ids = _ids(task)
-    # Beside an `id` the `task_id` of a reply without `data` is often the upstream's.
-    return ids[:1] if task is document else ids
-
-
-def _ids(document: Document) -> list[str]:
-    """Return a document's `id` and its `task_id`, each if it may be one."""
-    found = as_id(document.get("id")), as_id(document.get("task_id"))
-    return [text for text in found if text is not None]
 
 
 def _task_wording(told: _Told) -> Wording:
