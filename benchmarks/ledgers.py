@@ -120,7 +120,8 @@ def _life(purchase: Purchase) -> Iterator[bytes]:
 
 
 def _paths(folder: str, *, boxed: bool = False) -> LedgerPaths:
-    from klingflow.ledger.places import BoxPlace, ledger_paths
+    from klingflow.ledger.boxplaces import BoxPlace
+    from klingflow.ledger.places import ledger_paths
 
     manifest = Path(folder) / "big.yaml"
     paths = ledger_paths(manifest)

@@ -16,9 +16,10 @@ import pytest
 from klingflow.api import merging
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import boxes
+from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import lock_line
-from klingflow.ledger.places import BoxPlace, LedgerPaths, Site, ledger_paths
+from klingflow.ledger.places import LedgerPaths, Site, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Failure, Place, Problem, Purchase

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import UsageError
+from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.ledger.places import (
     SANDBOX,
-    BoxPlace,
     LedgerPaths,
     Site,
     draft_of,
     film_of,
     ledger_paths,
     site_at,
-    state_folder,
 )
 from tests.one_shot import manifest_of
 from tests.purchases import ORIGIN
@@ -45,32 +44,8 @@ def test_a_link_to_a_manifest_has_the_manifests_ledger(tmp_path: Path) -> None:
         assert ledger_paths(tmp_path / link) == ledger_paths(tmp_path / "film.yaml")
 
 
-def test_a_lineage_is_no_path(tmp_path: Path) -> None:
-    """It comes out of a file that anybody may have written."""
-    place = BoxPlace(tmp_path, tmp_path / "film.yaml")
-    for lineage in ("../../etc", "/etc", "", "a/b", "..", "\ud800"):
-        assert place.box(lineage).parent == tmp_path / "ledgers"
-    assert place.box("0123abcd").name == "0123abcd"
-
-
 def test_the_sandbox_has_none(tmp_path: Path, state: Path) -> None:
     assert ledger_paths(tmp_path / "film.yaml", sandbox=True, state=state).box is None
-
-
-def test_where_it_lies(tmp_path: Path) -> None:
-    assert state_folder(str(tmp_path)) == tmp_path
-    assert state_folder(None).name == "klingflow"
-    assert state_folder("").name == "klingflow"
-
-
-def test_a_home_that_nobody_knows_is_no_folder_here() -> None:
-    with pytest.raises(UsageError, match="home folder that is unknown"):
-        state_folder("~nobody-of-that-name/state")
-
-
-def test_a_state_folder_is_the_same_wherever_klingflow_is_called() -> None:
-    with pytest.raises(UsageError, match="another folder wherever klingflow is called"):
-        state_folder("state")
 
 
 @pytest.mark.parametrize(
@@ -140,17 +115,6 @@ def test_the_sandboxs_ledger_lies_apart(tmp_path: Path) -> None:
     )
 
 
-def test_a_black_box_is_found_by_its_lineage_and_by_the_manifests_place(
-    tmp_path: Path, state: Path
-) -> None:
-    """The place is that of the manifest itself, by whatever link it is reached."""
-    (tmp_path / "link").symlink_to(tmp_path)
-    box, other = (BoxPlace(state, tmp_path / name) for name in ("film.yaml", "other.yaml"))
-    assert box.folder("0123") == state / "ledgers" / "0123" / "places" / box.name
-    assert box.name == BoxPlace(state, tmp_path / "link" / "film.yaml").name
-    assert box.name != other.name
-
-
 def test_a_site_keeps_its_notes_in_the_hidden_folder(tmp_path: Path) -> None:
     """The facts of videos in one file; the sandbox's tasks in its own folder."""
     site, sandbox = (site_at(tmp_path / "film.yaml", origin=origin) for origin in ("", SANDBOX))
@@ -169,15 +133,6 @@ def test_a_site_keeps_its_notes_in_the_hidden_folder(tmp_path: Path) -> None:
 def test_a_record_lies_with_the_videos(tmp_path: Path, origin: str, record: str) -> None:
     """Below the manifest's folder."""
     assert site_at(tmp_path / "film.yaml", origin=origin).record("film") == tmp_path / record
-
-
-def test_a_state_folder_may_be_in_the_users_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`~` means it, as in a shell."""
-    for variable in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(variable, str(tmp_path))
-    assert state_folder("~/state") == tmp_path / "state"
 
 
 def test_a_site_has_the_ledger_of_its_manifest(tmp_path: Path, state: Path) -> None:

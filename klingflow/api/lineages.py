@@ -13,7 +13,8 @@ from klingflow.disk import sync_folder
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import boxes, gathered, oslock, store
 from klingflow.ledger.blackbox import holder_file
-from klingflow.ledger.places import BoxPlace, Site
+from klingflow.ledger.boxplaces import BoxPlace
+from klingflow.ledger.places import Site
 from klingflow.words import _
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from klingflow.ledger.places import STATE_DIR, state_folder
+from klingflow.ledger.boxplaces import STATE_DIR, state_folder
 
 
 def chosen_state() -> Path:

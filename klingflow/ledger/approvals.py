@@ -36,7 +36,7 @@ class Approval(NamedTuple):
 def approvals(state: Path, kind: ApprovalKind) -> dict[str, Approval]:
     """Return every approval of a kind that stands, by key, in the order in which they were said.
 
-    `state` is the state folder (`places.state_folder`). A file that another user owns or can
+    `state` is the state folder (`boxplaces.state_folder`). A file that another user owns or can
     change, a link and a damaged line approve nothing.
     """
     found: dict[str, Approval] = {}

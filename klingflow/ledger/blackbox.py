@@ -33,8 +33,8 @@ from klingflow.disk import (
 from klingflow.errors import LedgerError, LedgerHeld, UsageError
 from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
+from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.ledger.holder import Holder, holder
-from klingflow.ledger.places import BoxPlace
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
 from klingflow.words import _

@@ -20,8 +20,9 @@ from typing import TypeVar
 
 from klingflow.disk import read_whole
 from klingflow.errors import LedgerError
+from klingflow.ledger.boxplaces import PLACES, BoxPlace, boxes_in
 from klingflow.ledger.lines import Parsed, parse_lines
-from klingflow.ledger.places import PLACES, BoxPlace, boxes_in, film_of
+from klingflow.ledger.places import film_of
 from klingflow.words import _
 
 WITHOUT = _("--no-black-box does without it")

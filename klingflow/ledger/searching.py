@@ -17,9 +17,10 @@ from klingflow.ledger import boxes
 from klingflow.ledger.beside import Owner, other_locks, other_pruned, owner_of
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.boxes import BOUGHT, Spot
+from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.ledger.lines import parse_lines
-from klingflow.ledger.places import PRUNED, BoxPlace, Site, film_of
+from klingflow.ledger.places import PRUNED, Site, film_of
 from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase, key_of
 from klingflow.words import _

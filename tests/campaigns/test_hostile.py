@@ -29,8 +29,8 @@ import pytest
 from klingflow.errors import ExitCode
 from klingflow.ledger.blackbox import holder_file
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT
+from klingflow.ledger.boxplaces import place_name
 from klingflow.ledger.lines import journal_line, lock_header, lock_line, parse_lock, runner_line
-from klingflow.ledger.places import place_name
 from klingflow.model import Purchase
 from klingflow.sandbox.child import Sandbox, start
 from klingflow.sandbox.options import Options
