@@ -183,26 +183,6 @@ def refuse_other_names(fd: int, path: Path) -> None:
         raise OSError(errno.EMLINK, why, str(path))
 
 
-# Writing a line takes far less than this, unless the system gives the writer no turn.
-_LOOKS, _PAUSE_S = 100, 0.01
-
-
-def read_log(path: Path) -> bytes:
-    """Return what a file of lines holds, after waiting for a line that another process is writing.
-
-    A last line that is never finished is returned as it is. Raises OSError as `read_whole`.
-    """
-    data = read_whole(path)
-    for _unused in range(_LOOKS):
-        if not data or data.endswith(b"\n"):
-            break
-        time.sleep(_PAUSE_S)
-        before, data = data, read_whole(path)
-        if data == before:
-            break
-    return data
-
-
 def append(path: Path, lines: Sequence[bytes], *, mode: int = 0o666) -> None:
     """Add whole lines to a file, durably and through no link. A torn last line is ended first.
     `mode` is for a file that is made. Raises OSError, also for a file with another name elsewhere.

@@ -7,7 +7,6 @@ import os
 import shutil
 import stat
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,6 @@ from klingflow.disk import (
     append,
     append_new,
     atomic_write,
-    read_log,
     read_ours,
     read_whole,
     second_name,
@@ -214,33 +212,6 @@ def test_a_second_name_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(disk, "sync_folder", lambda folder: named.append(second.exists()))
     second_name(tmp_path / "film.lock", second)
     assert named == [True]
-
-
-def test_a_log_is_read_once_its_last_line_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process may be writing a line, in however many pieces."""
-    log, rest = tmp_path / "log", list(b"cond\n")
-    log.write_bytes(b"first\nse")
-
-    def write_on(_: float) -> None:
-        with log.open("ab") as file:
-            file.write(bytes([rest.pop(0)]))
-
-    monkeypatch.setattr(time, "sleep", write_on)
-    assert read_log(log) == b"first\nsecond\n"
-
-
-@pytest.mark.parametrize(("data", "waits"), [(b"", 0), (b"whole\n", 0), (b"whole\ntorn", 1)])
-def test_a_log_that_nobody_writes_is_read_as_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, waits: int
-) -> None:
-    """One look more tells that a torn line stays torn."""
-    pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
-    (tmp_path / "log").write_bytes(data)
-    assert read_log(tmp_path / "log") == data
-    assert len(pauses) == waits
 
 
 @pytest.mark.parametrize(

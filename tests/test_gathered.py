@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from klingflow.errors import LedgerError
 from klingflow.ledger import emergency
-from klingflow.ledger.gathered import forget_saved, load_lock, load_saved, signature_of
+from klingflow.ledger.gathered import (
+    forget_saved,
+    load_lock,
+    load_saved,
+    read_log,
+    signature_of,
+)
 from klingflow.ledger.lines import journal_line, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from tests.purchases import submitted
@@ -52,3 +59,30 @@ def test_a_version_of_a_file_is_known_by_its_signature(paths: LedgerPaths) -> No
     assert first == signature_of(paths.lock)
     paths.lock.write_bytes(b"22")
     assert signature_of(paths.lock) != first
+
+
+def test_a_log_is_read_once_its_last_line_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may be writing a line, in however many pieces."""
+    log, rest = tmp_path / "log", list(b"cond\n")
+    log.write_bytes(b"first\nse")
+
+    def write_on(_: float) -> None:
+        with log.open("ab") as file:
+            file.write(bytes([rest.pop(0)]))
+
+    monkeypatch.setattr(time, "sleep", write_on)
+    assert read_log(log) == b"first\nsecond\n"
+
+
+@pytest.mark.parametrize(("data", "waits"), [(b"", 0), (b"whole\n", 0), (b"whole\ntorn", 1)])
+def test_a_log_that_nobody_writes_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, waits: int
+) -> None:
+    """One look more tells that a torn line stays torn."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    (tmp_path / "log").write_bytes(data)
+    assert read_log(tmp_path / "log") == data
+    assert len(pauses) == waits

@@ -8,11 +8,12 @@ together is for stored.py.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.disk import read_log, read_whole
+from klingflow.disk import read_whole
 from klingflow.errors import LedgerError
 from klingflow.ledger import boxes, emergency, neighbours
 from klingflow.ledger.book import fold
@@ -26,6 +27,8 @@ from klingflow.words import _
 Signature = tuple[int, ...] | None
 
 _OURS = b'"klingflow_lock"'
+# Writing a line takes far less than this, unless the system gives the writer no turn.
+_LOOKS, _PAUSE_S = 100, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +213,19 @@ def _bytes(path: Path, reading: Callable[[Path], bytes] = read_whole) -> bytes:
         return reading(path)
     except FileNotFoundError:
         return b""
+
+
+def read_log(path: Path) -> bytes:
+    """Return what a file of lines holds, after waiting for a line that another process is writing.
+
+    A last line that is never finished is returned as it is. Raises OSError as `read_whole`.
+    """
+    data = read_whole(path)
+    for _unused in range(_LOOKS):
+        if not data or data.endswith(b"\n"):
+            break
+        time.sleep(_PAUSE_S)
+        before, data = data, read_whole(path)
+        if data == before:
+            break
+    return data
