@@ -85,26 +85,18 @@ def examine(purchases: Iterable[Purchase], manifest: str) -> Iterator[Flaw]:
 
 def _facts(purchase: Purchase) -> Iterator[Flaw]:
     """Yield a flaw for each fact that the state requires and the purchase lacks."""
-    state, task_id = purchase.state, purchase.task_id
-    row = STATES[state]
-    has_file = purchase.sha256 and purchase.output and purchase.size_bytes
-    is_a_doubt = state == "in_doubt"  # and may come from a damaged line
+    task_id, row = purchase.task_id, STATES[purchase.state]
+    state = word(purchase.state, "purchase")
+    has_file = all((purchase.sha256, purchase.output, purchase.size_bytes))
+    is_a_doubt = purchase.state == "in_doubt"  # and may come from a damaged line
     if row.task == "named" and not task_id:
-        yield _damaged(purchase, _("{state}, but without a task id", state=word(state, "purchase")))
+        yield _damaged(purchase, _("{state}, but without a task id", state=state))
     if row.task == "none" and task_id:
-        yield _damaged(
-            purchase,
-            _(
-                "{state}, but with {task_named}",
-                state=word(state, "purchase"),
-                task_named=task_named(task_id),
-            ),
-        )
+        named = task_named(task_id)
+        yield _damaged(purchase, _("{state}, but with {task_named}", state=state, task_named=named))
     if row.delivered and not has_file:
-        yield _damaged(
-            purchase,
-            _("{state}, but without its file's name, hash and size", state=word(state, "purchase")),
-        )
+        said = _("{state}, but without its file's name, hash and size", state=state)
+        yield _damaged(purchase, said)
     if not purchase.fingerprint and not is_a_doubt:
         yield _damaged(purchase, _("without a fingerprint"))
 
@@ -130,29 +122,26 @@ def _unsettled(purchase: Purchase, manifest: str) -> Iterator[Flaw]:
 def _times(purchase: Purchase) -> Iterator[Flaw]:
     """Yield a flaw for each text that is no time, and for times in an impossible order."""
     known: list[tuple[str, datetime]] = []
-    names = (*_SEQUENCE, *(name for name in purchase.times if name not in _SEQUENCE))
-    for name in (name for name in names if name in purchase.times):
-        text = purchase.times[name]
-        at, fault = _read(text)
+    times = purchase.times
+    for name in dict.fromkeys((*_SEQUENCE, *times)):
+        if name not in times:
+            continue
+        at, fault = _read(times[name])
         if at is None:
-            yield _damaged(
-                purchase, _("{name} at {text!r}, {fault}", name=name, text=text, fault=fault)
-            )
+            said = _("{name} at {text!r}, {fault}", name=name, text=times[name], fault=fault)
+            yield _damaged(purchase, said)
         elif name in _SEQUENCE:
             known.append((name, at))
     for (earlier, first), (later, second) in pairwise(known):
         if second < first:
-            times = purchase.times
-            yield _damaged(
-                purchase,
-                _(
-                    "{later} at {times}, before {earlier} at {times_earlier}",
-                    later=later,
-                    times=times[later],
-                    earlier=earlier,
-                    times_earlier=times[earlier],
-                ),
+            said = _(
+                "{later} at {times}, before {earlier} at {times_earlier}",
+                later=later,
+                times=times[later],
+                earlier=earlier,
+                times_earlier=times[earlier],
             )
+            yield _damaged(purchase, said)
 
 
 def _read(text: str) -> tuple[datetime | None, str]:

@@ -103,8 +103,7 @@ def heard() -> Iterator[MemoryObjectReceiveStream[signal.Signals]]:
             yield receive
         finally:
             for number in numbers:
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)
+                _unhear(loop, number)
 
 
 def _hear(
@@ -120,6 +119,12 @@ def _hear(
         loop.add_signal_handler(number, tell)
     except NotImplementedError:
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(tell))
+
+
+def _unhear(loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
+    """Take the handler of a signal from the loop again; a plain one is put back by `kept`."""
+    with suppress(NotImplementedError):
+        loop.remove_signal_handler(number)
 
 
 @contextmanager
