@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from klingflow import disk
@@ -208,33 +209,37 @@ def _videos(
 
     Hash every file again: bit rot does not change a file's mtime.
     """
-    claims: defaultdict[str, list[Purchase]] = defaultdict(list)
-    for purchase in purchases:
-        if purchase.state == "done" and purchase.output:
-            claims[purchase.output].append(purchase)
+    claims = _claims(purchases)
     facts = files.facts(site.folder, claims, None)
-    away = {p.uid for p in replaced(p for several in claims.values() for p in several)}
+    away = {p.uid for p in replaced(chain.from_iterable(claims.values()))}
     findings: list[Finding] = []
     for output, several in claims.items():
         fault = _fault(site.folder / output, facts.get(output), several)
         if fault is None:
             continue
         owner = next((p for p in reversed(several) if p.uid not in away), several[-1])
+        is_unwanted = wanted is not None and (owner.shot, owner.take) not in wanted
         level: Level = "video"
         todo = f"klingflow fetch {manifest}"
         if owner.uid in away:
             level = "video" if output in facts else "note"
             todo = _("another video replaced it, so nothing needs it unless its body comes back")
-        elif wanted is not None and (owner.shot, owner.take) not in wanted:
+        elif is_unwanted:
             level = "note"
             todo = _("no longer in the manifest, so nothing fetches it")
         place = places.get(owner.uid, site.paths.lock.name)
-        findings.append(
-            Finding(
-                place, level, _("{output}: {fault}", output=output, fault=fault), todo, owner.key
-            )
-        )
+        said = _("{output}: {fault}", output=output, fault=fault)
+        findings.append(Finding(place, level, said, todo, owner.key))
     return len(claims), findings
+
+
+def _claims(purchases: Iterable[Purchase]) -> dict[str, list[Purchase]]:
+    """Return the purchases whose videos ought to be there, by output."""
+    claims: defaultdict[str, list[Purchase]] = defaultdict(list)
+    for purchase in purchases:
+        if purchase.state == "done" and purchase.output:
+            claims[purchase.output].append(purchase)
+    return claims
 
 
 def _fault(path: Path, fact: FileFact | None, claims: Sequence[Purchase]) -> str | None:

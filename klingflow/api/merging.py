@@ -161,17 +161,14 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
     ours = telling_of(book) if begun else Telling([])
     tellings = [ours, *(other.telling for other in others)]
     united = unite(tellings)
-    new: list[Purchase] = []
-    updated: list[Purchase] = []
-    for purchase in united.purchases:
-        known = book.purchases.get(purchase.uid)
-        if known is None:
-            new.append(purchase)
-        elif known != purchase:
-            updated.append(purchase)
+    new = [p for p in united.purchases if p.uid not in book.purchases]
+    updated = [p for p in united.purchases if book.purchases.get(p.uid, p) != p]
     problems: list[tuple[Path, Problem]] = []
     for other in others:
         problems += ((other.path, problem) for problem in other.problems)
+    lineages: set[str] = set()
+    for telling in tellings:
+        lineages |= telling.lineages
     header_stays = (united.lineage, united.serial) == (book.lineage, book.serial)
     purchases_stay = {p.uid: p for p in united.purchases} == book.purchases
     found = Merged(
@@ -179,7 +176,7 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
         updated,
         united.contradicting,
         paid_twice(united.purchases),
-        apart=len(set().union(*(telling.lineages for telling in tellings))) > 1,
+        apart=len(lineages) > 1,
         same=header_stays and purchases_stay,
         problems=problems,
     )

@@ -331,13 +331,22 @@ def _elsewhere(plan: Plan, book: Book, site: Site) -> Elsewheres:
     """Return where else was paid for what a plan would buy. What the sandbox sells costs nothing,
     and is not looked for.
     """
-    actions = plan.actions if not site.in_sandbox else ()
-    buying = [a for a in actions if VERBS[a.verb].may_buy and a.shot and a.request]
-    if not buying:
+    if site.in_sandbox:
+        return NOWHERE_ELSE
+    bodies: set[str] = set()
+    keys: set[str] = set()
+    for action in plan.actions:
+        request = action.request
+        if action.shot is None or request is None or not VERBS[action.verb].may_buy:
+            continue
+        keys.add(action.key)
+        if request.fingerprint:
+            bodies.add(request.fingerprint)
+    if not keys:
         return NOWHERE_ELSE
     wanted = searching.Wanted(
-        bodies={a.request.fingerprint for a in buying if a.request and a.request.fingerprint},
-        keys={a.key for a in buying},
+        bodies=bodies,
+        keys=keys,
         standing=set(book.takes()).intersection((s.id, s.take) for s in plan.manifest.shots),
         book=book,
         profiles=frozenset(plan.manifest.profiles),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from klingflow.api.planning import as_known, standing
@@ -61,11 +61,16 @@ def prune(
                 )
             ) from error
         if held.box and found.pruned:
-            held.box.keep_pruned([lock_line(p) for p in found.pruned])
-        gone = {p.uid for p in found.pruned}
-        left = [p for p in book.purchases.values() if p.uid not in gone]
-        held.replace(Book(left, lineage=book.lineage, serial=book.serial, plans=book.plans))
+            held.box.keep_pruned([*map(lock_line, found.pruned)])
+        held.replace(_without(book, found.pruned))
     return found, True
+
+
+def _without(book: Book, pruned: Iterable[Purchase]) -> Book:
+    """Return the book as it is without what is pruned."""
+    gone = {p.uid for p in pruned}
+    left = [p for p in book.purchases.values() if p.uid not in gone]
+    return Book(left, lineage=book.lineage, serial=book.serial, plans=book.plans)
 
 
 def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:
