@@ -118,16 +118,8 @@ def counting(id: str, keys: Sequence[str], picks: Picks, present: Callable[[str]
     """
     if not picks.lines:
         return Counting(keys[0])
-    if why := picks.astray.get(id):
-        reason = _(
-            "{id} has a pick that means no purchase ({why}); `klingflow pick` settles it",
-            id=id,
-            why=why,
-        )
-        return Counting("", verb="held", reason=reason)
     said = {key: picks.said.get(present(key), NOTHING_SAID) for key in keys}
-    if dispute := _dispute(said):
-        reason = _("{dispute}; `klingflow pick` or `unpick` settles it", dispute=dispute)
+    if reason := _unsettled(id, said, picks):
         return Counting("", verb="held", reason=reason)
     if picked := [key for key in keys if said[key].picked]:
         return Counting(picked[0], picked=True)
@@ -136,6 +128,19 @@ def counting(id: str, keys: Sequence[str], picks: Picks, present: Callable[[str]
         return Counting(standing[0])
     which = _("every take is rejected") if len(keys) > 1 else _("the only take is rejected")
     return Counting("", reason=_("waits for {id}, of which {which}", id=id, which=which))
+
+
+def _unsettled(id: str, said: Mapping[str, Said], picks: Picks) -> str:
+    """Return why a person has to settle first which take counts; "" where nothing is open."""
+    if why := picks.astray.get(id):
+        return _(
+            "{id} has a pick that means no purchase ({why}); `klingflow pick` settles it",
+            id=id,
+            why=why,
+        )
+    if dispute := _dispute(said):
+        return _("{dispute}; `klingflow pick` or `unpick` settles it", dispute=dispute)
+    return ""
 
 
 def _dispute(said: Mapping[str, Said]) -> str:
