@@ -169,19 +169,26 @@ def resolve(
     """
     from klingflow.terminal import resolve_commands  # for start-up
 
+    has_task = task is not None
     if not_charged and not abandon:
         raise click.UsageError(_("--not-charged goes with --abandon"))
-    if (task is not None) + abandon + resubmit != 1:
+    if [has_task, abandon, resubmit].count(True) != 1:
         raise click.UsageError(_("pass exactly one of --task ID, --abandon and --resubmit"))
-    if force and task is None:
+    if force and not has_task:
         raise click.UsageError(_("--force goes with --task ID"))
-    let_go: Verdict = "not_charged" if not_charged else "abandon"
-    verdict = let_go if abandon else "resubmit"
+    verdict = _verdict(abandon=abandon, not_charged=not_charged)
     given = Options(**options)
-    if shot is not None and not (given.select or given.exclude):
-        return resolve_commands.resolve(file, shot, given, task, verdict, force)
-    if shot is not None or not (given.select or given.exclude):
+    selects = bool(given.select or given.exclude)
+    if selects == (shot is not None):
         raise click.UsageError(_("name one SHOT, or several by -s such as -s state:in_doubt"))
-    if task is not None:
+    if shot is not None:
+        return resolve_commands.resolve(file, shot, given, task, verdict, force)
+    if has_task:
         raise click.UsageError(_("--task is for one SHOT"))
     return resolve_commands.resolve_many(file, given, verdict)
+
+
+def _verdict(*, abandon: bool, not_charged: bool) -> Verdict:
+    if not abandon:
+        return "resubmit"
+    return "not_charged" if not_charged else "abandon"

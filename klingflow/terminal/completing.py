@@ -134,13 +134,19 @@ def _files(incomplete: str, endings: tuple[str, ...]) -> Iterator[CompletionItem
     except OSError:
         return
     for entry in entries:
-        hidden = entry.name.startswith(".") and not name.startswith(".")
-        if hidden or not entry.name.startswith(name) or not entry.name.isprintable():
+        if not _may_be_meant(entry.name, name):
             continue
-        is_folder = entry.is_dir()
-        if is_folder or not endings or entry.name.lower().endswith(endings):
-            value = folder + slash + entry.name
-            yield CompletionItem(value, "dir" if is_folder else "file", endings=endings)
+        value = folder + slash + entry.name
+        if entry.is_dir():
+            yield CompletionItem(value, "dir", endings=endings)
+        elif not endings or entry.name.lower().endswith(endings):
+            yield CompletionItem(value, "file", endings=endings)
+
+
+def _may_be_meant(name: str, typed: str) -> bool:
+    """True for a name that begins as typed. A hidden one is meant only where its dot is typed."""
+    is_hidden = name.startswith(".") and not typed.startswith(".")
+    return name.startswith(typed) and name.isprintable() and not is_hidden
 
 
 # ---------------------------------------------------------------- how each shell is told

@@ -91,10 +91,11 @@ def show_card(doubt: Mapping[str, Any]) -> None:
     console.say()
     console.say(_("{key} is in doubt, perhaps paid:", key=doubt["key"]))
     for name, value in about:
-        if value:
-            head = f"  {pad(clean(name) + ':', _HEAD - 3)} "
-            for line in wrapped(showable(str(value)), columns, head, " " * _HEAD):
-                console.say(line)
+        if not value:
+            continue
+        head = f"  {pad(clean(name) + ':', _HEAD - 3)} "
+        for line in wrapped(showable(str(value)), columns, head, " " * _HEAD):
+            console.say(line)
     console.say(_("  Look it up at the gateway, then say what you found:"))
     for command in doubt["commands"].values():
         console.say(_("    {command}", command=command))

@@ -172,24 +172,33 @@ def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterato
     its row, and is broken where it is still too long.
     """
     shown = [[shown_part(cell) for cell in row] for row in rows]
-    widths = [max(width(text_of(c)) for c in column) for column in zip(*shown, strict=True)][:-1]
-    over = width(indent) + sum(columns + 2 for columns in widths) - 2 - room
-    if widths and over > 0:
-        widest = widths.index(max(widths))
-        widths[widest] = max(_LEAST // 2, widths[widest] - int(over))
-        shown = [[*(map(_cut, cells, widths)), last] for *cells, last in shown]
+    widths = _widths(shown, width(indent), room)
     for *cells, last in shown:
         line: list[Part] = [indent]
         for cell, columns in zip(cells, widths, strict=True):
-            line += [cell, " " * (columns - width(text_of(cell)) + 2)]
+            part = _cut(cell, columns)
+            line += [part, " " * (columns - width(text_of(part)) + 2)]
         text = text_of(last)
-        if not text or sum(width(text_of(part)) for part in line) + width(text) <= room:
+        taken = sum(width(text_of(part)) for part in line)
+        if not text or taken + width(text) <= room:
             yield _stripped([*line, last])
             continue
         if cells:
             yield _stripped(line)
         lead = 4 * indent if cells else indent
-        yield from ([one] for one in wrapped(text, max(room, _LEAST), lead, lead))
+        for one in wrapped(text, max(room, _LEAST), lead, lead):
+            yield [one]
+
+
+def _widths(rows: Sequence[Sequence[Part]], indent: int, room: float) -> list[int]:
+    """Return the columns of all cells of a row except the last; the widest gives way."""
+    by_column = [*zip(*rows, strict=True)][:-1]
+    widths = [max(width(text_of(cell)) for cell in cells) for cells in by_column]
+    over = indent + sum(columns + 2 for columns in widths) - 2 - room
+    if widths and over > 0:
+        widest = widths.index(max(widths))
+        widths[widest] = max(_LEAST // 2, widths[widest] - int(over))
+    return widths
 
 
 def _cut(part: Part, columns: int) -> Part:

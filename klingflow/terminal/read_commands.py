@@ -13,7 +13,7 @@ from klingflow.errors import Diagnostic, ExitCode, ManifestError
 from klingflow.gateway.access import Access
 from klingflow.ledger.places import SANDBOX
 from klingflow.manifest.request import origins as origins_of
-from klingflow.model import Json, Manifest, Request, Shot
+from klingflow.model import Json, Manifest, Plan, Request, Shot
 from klingflow.results.plan_data import plan_data
 from klingflow.results.references import Listed
 from klingflow.terminal import console, views
@@ -58,29 +58,21 @@ def validate(files: Sequence[str], options: Options, form: str) -> int:
             _show_diagnostics(diagnostics, sources, quiet=options.quiet)
             if not options.quiet:
                 what = files[0] if len(files) == 1 else _("{files} files", files=len(files))
-                several = (
-                    _(", {takes}", takes=many(takes, "{number} take", "{number} takes"))
-                    if takes != shots
-                    else ""
-                )
-                checked = (
-                    ""
-                    if failed
-                    else _(
-                        ", {shots}{several}",
-                        shots=many(shots, "{number} shot", "{number} shots"),
-                        several=several,
-                    )
-                )
+                counted = console.counted(diagnostics)
+                checked = "" if failed else _counted(shots, takes)
                 console.say(
-                    _(
-                        "{what}: {counted}{checked}",
-                        what=what,
-                        counted=console.counted(diagnostics),
-                        checked=checked,
-                    )
+                    _("{what}: {counted}{checked}", what=what, counted=counted, checked=checked)
                 )
     return ExitCode.USAGE if failed else ExitCode.OK
+
+
+def _counted(shots: int, takes: int) -> str:
+    """Return how many shots were checked; the takes, too, where shots have several."""
+    several = ""
+    if takes != shots:
+        several = _(", {takes}", takes=many(takes, "{number} take", "{number} takes"))
+    counted = many(shots, "{number} shot", "{number} shots")
+    return _(", {shots}{several}", shots=counted, several=several)
 
 
 def _show_diagnostics(
@@ -158,15 +150,19 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
         _dump([{**plan_data(made), "gateway": gateway} for made in plans])
     elif not options.quiet:
         show_warnings(*manifests)
-        for made in plans:
-            views.show_problems(made.problems)
-            views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
-        if len(plans) > 1 and any(map(buys, plans)):
-            console.prose(_("All told to buy: {purchases}", purchases=views.purchases(plans)))
+        _show_plans(plans, options)
         views.show_forecast(plans[0].forecast, limits)
         show_gateway(access)
         show_question(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
+
+
+def _show_plans(plans: Sequence[Plan], options: Options) -> None:
+    for made in plans:
+        views.show_problems(made.problems)
+        views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
+    if len(plans) > 1 and any(map(buys, plans)):
+        console.prose(_("All told to buy: {purchases}", purchases=views.purchases(plans)))
 
 
 def _dump(answers: Sequence[Json]) -> None:
@@ -219,14 +215,7 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
 
     manifest = load(file, options)
     show_warnings(manifest)
-    failed = 0
-    if push:
-        if not options.sandbox:
-            check_endpoint(manifest)
-        with ExitStack() as stack:
-            at = sandbox(stack, manifest, options) if options.sandbox else ""
-            tell = _tell(_("uploaded"), _("NOT uploaded"))
-            failed += references.push(manifest, tell, options.wish, at)
+    failed = _pushed(manifest, options) if push else 0
     if check:
         failed += references.check(manifest, _tell(_("can be read:"), _("can NOT be read:")))
     found = references.references(manifest, options.wish)
@@ -242,11 +231,21 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
             )
         )
     elif not any(_is_asked(one, push=push, check=check) for one in found):
-        if push:
-            console.say(_("{file}: no reference to upload", file=file))
-        else:
-            console.say(_("{file}: no reference to ask for", file=file))
+        nothing = _("{file}: no reference to ask for", file=file)
+        console.say(_("{file}: no reference to upload", file=file) if push else nothing)
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _pushed(manifest: Manifest, options: Options) -> int:
+    """Upload the references. Return how many could not be uploaded."""
+    from klingflow.api import references  # for start-up: it imports HTTP
+
+    if not options.sandbox:
+        check_endpoint(manifest)
+    with ExitStack() as stack:
+        at = sandbox(stack, manifest, options) if options.sandbox else ""
+        tell = _tell(_("uploaded"), _("NOT uploaded"))
+        return references.push(manifest, tell, options.wish, at)
 
 
 def _tell(done: str, failed: str) -> Callable[[str, str | None], None]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -108,18 +108,24 @@ def _become(action: Action, part: _Part) -> str:
 
 def _parts(result: Result) -> Iterator[_Part]:
     called = titles([plan.manifest for plan in result.plans])
+    remarks = result.looking.remarked if result.looking else []
     for number, plan in enumerate(result.plans):
         left_out = {key: cap for (of, key), cap in result.capped.items() if of == number}
-        attention = []
-        for action in plan.actions:
-            cap = left_out.get(action.key)
-            if cap or VERBS[action.verb].needs_attention:
-                attention.append((action, _said(action, cap)))
+        attention = _attention(plan, left_out)
         delivered = frozenset(key for of, key in result.delivered if of == number)
         named = called[plan.manifest.path]
-        looking = result.looking
-        remarked = [one for one in looking.remarked if one.job == number] if looking else []
+        remarked = [one for one in remarks if one.job == number]
         yield _Part(named, replace(plan, left_out=left_out), delivered, attention, remarked)
+
+
+def _attention(plan: Plan, left_out: Mapping[str, LeftOut]) -> list[tuple[Action, str]]:
+    """Return the actions that a person has to look at, each with why."""
+    found: list[tuple[Action, str]] = []
+    for action in plan.actions:
+        cap = left_out.get(action.key)
+        if cap or VERBS[action.verb].needs_attention:
+            found.append((action, _said(action, cap)))
+    return found
 
 
 def _said(action: Action, cap: LeftOut | None) -> str:

@@ -62,8 +62,7 @@ class Tally:
     def note(self, event: Event, now: float) -> None:
         """Count one event."""
         if "shot" not in event:
-            self.silent |= {event["host"]} if event["event"] == "silent" else set()
-            self.buying = self.buying and event["event"] not in _ENDS_BUYING
+            self._note_of_the_run(event)
             return
         key, row = (event["path"], event["shot"]), EVENTS[event["event"]]
         if row.label is not None:
@@ -79,11 +78,20 @@ class Tally:
             self.progress[key] = float(event["progress"])
         if "after_s" in event:
             self.durations.append(event["after_s"])
-        if row.spends:
+        self._count_money(key, spends=row.spends, refunded=event.get("refunded", False))
+
+    def _note_of_the_run(self, event: Event) -> None:
+        if event["event"] == "silent":
+            self.silent.add(event["host"])
+        if event["event"] in _ENDS_BUYING:
+            self.buying = False
+
+    def _count_money(self, key: Key, *, spends: bool, refunded: bool) -> None:
+        if spends:
             self.bought += 1
             self.paid[key] += 1
             self._spend(key, 1)
-        if event.get("refunded") and self.paid[key]:
+        if refunded and self.paid[key]:
             self.paid[key] -= 1
             self._spend(key, -1)
 
