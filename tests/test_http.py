@@ -405,7 +405,15 @@ async def test_a_redirect_to_an_address_that_holds_the_key_is_not_followed() -> 
 
 
 @pytest.mark.parametrize(
-    "location", ["ftp://x/y", "http://[::1", "//", "http://a b/", "file:///etc/passwd"]
+    "location",
+    [
+        "ftp://x/y",
+        "http://[::1",
+        "//",
+        "http://a b/",
+        "file:///etc/passwd",
+        "http://127.0.0.1:99999/",
+    ],
 )
 async def test_a_redirect_to_nowhere_is_no_reply(location: str) -> None:
     """An address that cannot be followed is a failure of the network, not of ours."""

@@ -141,9 +141,10 @@ async def test_a_reply_that_is_not_read_to_its_end_closes_the_connection() -> No
         (b"SSH-2.0-gate\r\n\r\n", httpcore.RemoteProtocolError),
         (http(200, b"whole")[:-1], httpcore.RemoteProtocolError),
         (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000, httpcore.RemoteProtocolError),
+        (b"HTTP/1.1 102 Wait\r\n\r\n" * 2000 + http(200), httpcore.RemoteProtocolError),
         (DRIP, httpcore.ReadTimeout),
     ],
-    ids=["nothing", "no HTTP", "cut short", "endless head", "silence"],
+    ids=["nothing", "no HTTP", "cut short", "endless head", "heads without end", "silence"],
 )
 async def test_what_is_no_whole_reply_is_an_error(answer: bytes, error: type[Exception]) -> None:
     """Named as httpcore names it; the connection is not used again."""

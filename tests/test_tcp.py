@@ -122,6 +122,14 @@ async def test_a_host_that_does_not_answer_is_no_connection(host: str) -> None:
         await connect(url, ssl.create_default_context(), 60.0)
 
 
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99999), ("x" * 64, 80), ("x..y", 80)])
+async def test_what_can_be_no_place_is_no_connection(host: str, port: int) -> None:
+    """A redirect may lead to such an address, and must not end a run."""
+    url = httpcore.URL(scheme="http", host=host, port=port, target="/")
+    with pytest.raises(httpcore.ConnectError):
+        await connect(url, ssl.create_default_context(), 60.0)
+
+
 @pytest.fixture
 def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A server's TLS, whose certificate the client believes."""

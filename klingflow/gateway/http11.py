@@ -21,6 +21,9 @@ from klingflow.gateway.tcp import Wire
 _READ_BYTES: Final = 64 * 1024
 # The longest head of a reply, as httpcore has it.
 _HEAD_BYTES: Final = 100 * 1024
+# So many heads of 1xx may come before that of the reply: one a second, as a server sends that is
+# slow, for much longer than any reply is waited for. Each of them would begin the wait again.
+_MOST_INTERIM: Final = 1000
 
 _Part = h11.Event | type[h11.PAUSED]
 Seconds = Mapping[str, float | None]  # "write", and "read" for each wait for more
@@ -87,10 +90,11 @@ class Connection:
 
     async def _head(self, seconds: float | None) -> h11.Response:
         await self._receive(seconds)
-        while True:  # until the reply that is no 1xx
+        for _unused in range(_MOST_INTERIM + 1):
             event = await self._next(seconds)
             if isinstance(event, h11.Response):
                 return event
+        raise httpcore.RemoteProtocolError("nothing but heads of 1xx, without end")
 
     async def _body(self, seconds: float | None) -> AsyncIterator[bytes]:
         while True:

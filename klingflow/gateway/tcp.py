@@ -21,6 +21,9 @@ import httpcore
 _MOST_UNREAD_BYTES = 1024 * 1024
 # A second address of a host is tried this much later than the first (RFC 8305, 5).
 _NEXT_ADDRESS_S = 0.25
+# What Python raises in place of an OSError for a port beyond 65535 and for a host whose labels are
+# too long: an address of a server may hold both.
+_NO_PLACE = (OverflowError, UnicodeError)
 
 
 async def connect(url: httpcore.URL, context: ssl.SSLContext, seconds: float | None) -> Wire:
@@ -190,7 +193,7 @@ def _connecting(seconds: float | None) -> Iterator[None]:
             yield
     except TimeoutError as error:
         raise httpcore.ConnectTimeout from error
-    except (ssl.SSLError, socket.gaierror) as error:
+    except (ssl.SSLError, socket.gaierror, *_NO_PLACE) as error:
         raise httpcore.ConnectError(str(error)) from error
     except OSError as error:
         raise httpcore.ConnectError("All connection attempts failed") from error
