@@ -290,6 +290,13 @@ REASONS: list[tuple[list[Purchase], dict[str, FileFact], str, Verb, str]] = [
     ),
     ([failed()], GONE, "", "failed", "failed: too busy; --rerun failed buys it again"),
     (
+        [replace(failed(), error=Failure("moderation", "1301", "sensitive"))],
+        GONE,
+        "",
+        "failed",
+        "failed: sensitive; edit the shot and run again (--rerun failed buys it as it is)",
+    ),
+    (
         [failed(fingerprint=OTHER)],
         GONE,
         "",

@@ -17,6 +17,7 @@ from klingflow.decide.picks import NOTHING_SAID
 from klingflow.decide.select import called
 from klingflow.decide.verbs import VERBS
 from klingflow.decide.with_hosts import why_with_hosts
+from klingflow.gateway.failures import KINDS
 from klingflow.ledger.answers import last_answer
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import is_at_cluster
@@ -339,6 +340,15 @@ def _because(purchase: Purchase) -> str:
     return _(": {message}", message=purchase.error.message)
 
 
+def _again(purchase: Purchase) -> str:
+    """Return what a person can do about a purchase that failed. The same body costs money once more, and
+    after some failures it would only fail once more.
+    """
+    if purchase.error and KINDS[purchase.error.kind].wants_an_edit:
+        return _("edit the shot and run again (--rerun failed buys it as it is)")
+    return _("--rerun failed buys it again")
+
+
 def _asked_last(purchase: Purchase) -> str:
     """Return when the gateway was asked last after a parked task, and what it said."""
     answer = last_answer(purchase) if purchase.state == "parked" else None
@@ -365,6 +375,7 @@ def _reason(verb: Verb, purchase: Purchase, *, same: bool = True) -> str:
         "asked": _asked_last(purchase),
         "given_up": _given_up(purchase),
         "because": _because(purchase),
+        "again": _again(purchase),
         "since": "" if same else _("; the manifest has changed since"),
     }
     return filled(VERBS[verb].reason, values)

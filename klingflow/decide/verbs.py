@@ -137,7 +137,7 @@ VERBS: Mapping[Verb, VerbRow] = {
         verdict=ExitCode.FAILED,
         needs_attention=True,
         of_a_need=_(", which failed"),
-        reason=_("{state}{because}; --rerun failed buys it again"),
+        reason=_("{state}{because}; {again}"),
     ),
     "in_doubt": VerbRow(
         mark="?",
