@@ -84,6 +84,17 @@ def test_nothing_is_bought_without_a_place_for_its_still(film: Pipeline) -> None
     stills.check(planned(film), stored=True)
 
 
+def test_what_many_shots_lack_is_said_once(film: Pipeline) -> None:
+    """At its first place, with the number of the shots: a film may have hundreds."""
+    film.write({name: {"prompt": name, "image": "refs/a.png"} for name in ("a", "b", "c")})
+    with pytest.raises(ManifestError) as refused:
+        stills.check(planned(film), stored=False)
+    (said,) = refused.value.diagnostics
+    assert (said.code, said.subject) == ("no-store", "shot 'a' and 2 more")
+    (warned,) = {w.mark for w in planned(film).manifest.warnings}
+    assert said.mark == warned
+
+
 @pytest.mark.parametrize("path", ["../secret.png", "refs/.hidden.png", "refs/link.png"])
 def test_no_manifest_looks_at_files_elsewhere(film: Pipeline, path: str) -> None:
     """Neither by dots nor by a link, and at no hidden file."""

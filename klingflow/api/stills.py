@@ -7,7 +7,7 @@ environment allows, and no hidden file.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -84,14 +84,33 @@ def check(plan: Plan, *, stored: bool) -> None:
     """Refuse to buy what cannot be sent: a shot with a local file that is missing or, unless there
     is a store for them, with any, or with a frame of another shot's video.
 
-    Raises ManifestError with every such file, at its place.
+    Raises ManifestError with each thing that is wrong, at the first place where it is.
     """
     found: list[Diagnostic] = []
     for action in buys(plan):
         if action.shot and action.request:
             found += _unsendable(action.shot, action.request, plan.manifest, stored=stored)
     if found:
-        raise ManifestError(list(dict.fromkeys(found)), dict(plan.manifest.sources))
+        raise ManifestError(_said_once(found), dict(plan.manifest.sources))
+
+
+def _said_once(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Return the first of the diagnostics that say the same, with the number of the shots of which
+    they say it: one store that is missing would fill the screen otherwise.
+    """
+    alike: dict[str, list[Diagnostic]] = {}
+    for one in found:
+        alike.setdefault(one.message, []).append(one)
+    return [_for_all(same) for same in alike.values()]
+
+
+def _for_all(same: Sequence[Diagnostic]) -> Diagnostic:
+    first = same[0]
+    more = len({one.subject for one in same}) - 1
+    if not more:
+        return first
+    subject = _("{first} and {more} more", first=first.subject, more=more)
+    return first._replace(subject=subject)
 
 
 def _unsendable(
