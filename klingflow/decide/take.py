@@ -341,8 +341,8 @@ def _because(purchase: Purchase) -> str:
 
 
 def _again(purchase: Purchase) -> str:
-    """Return what a person can do about a purchase that failed. The same body costs money once more, and
-    after some failures it would only fail once more.
+    """Return what a person can do about a purchase that failed. The same body costs money once
+    more, and after some failures it would only fail once more.
     """
     if purchase.error and KINDS[purchase.error.kind].wants_an_edit:
         return _("edit the shot and run again (--rerun failed buys it as it is)")

@@ -128,13 +128,19 @@ def _explained(error: ValidationError, path: Path) -> Iterable[Fault]:
         return _missing(wrong.value, wrong.schema["required"], path)
     if keyword in _UNITS:
         return [_too_much(wrong)]
+    return [_otherwise(wrong)]
+
+
+def _otherwise(wrong: _Wrong) -> Fault:
     text = _(
         "{name} must be {wanted}, not {shown}",
         name=wrong.name,
         wanted=_wanted(wrong.schema),
         shown=wrong.shown,
     )
-    return [Fault(path, _code(keyword, wrong.schema), text)]
+    is_a_line = wrong.path[-1:] == ("dialogue",) and isinstance(wrong.value, Mapping)
+    said = _("{fault}; {lines}", fault=text, lines=_LINES) if is_a_line else text
+    return Fault(wrong.path, _code(wrong.keyword, wrong.schema), said)
 
 
 def _no_chain(wrong: _Wrong) -> Fault:
@@ -171,6 +177,7 @@ def _too_much(wrong: _Wrong) -> Fault:
     return Fault(wrong.path, codes[wrong.keyword], text)
 
 
+_LINES: Final = _("who says what stands in a list: 'dialogue: [{ Anna: … }]'")
 NEEDS_A_FRAME: Final = _("an image is one frame of the video; write 'frame: last'")
 # What to say beside a key that a map must have, where its name alone does not say it.
 _MISSING_ADVICE: Final = {"frame": _(": {needs_a_frame}", needs_a_frame=NEEDS_A_FRAME)}
