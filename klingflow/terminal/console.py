@@ -30,7 +30,7 @@ from klingflow.terminal.layout import (
 )
 from klingflow.terminal.paint import CODES, Painted, Part, Style, has_colour, text_of
 from klingflow.terminal.streams import silence
-from klingflow.words import _, joined, many, word
+from klingflow.words import _, filled, joined, many, word
 
 if TYPE_CHECKING:
     from klingflow.gateway.secret import Secret
@@ -326,13 +326,13 @@ def out(text: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """Return `42s`, `3m 05s`, `2h 10m`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02}m"
+    """Return the sentence `42s`, `3m 05s`, `2h 10m`."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes == 0:
+        return _("{seconds}s", seconds=rest)
+    if minutes < 60:
+        return _("{minutes}m {seconds:02}s", minutes=minutes, seconds=rest)
+    return _("{hours}h {minutes:02}m", hours=minutes // 60, minutes=minutes % 60)
 
 
 # The steps in which a time left is said, by what it is below: it must not flicker.
@@ -340,20 +340,22 @@ _STEPS_S = ((120, 10), (600, 30), (3600, 60), (float("inf"), 300))
 
 
 def roughly(seconds: float) -> str:
-    """Return `40s`, `3m 30s`, `38m`, `2h 10m`: no finer than a forecast can be."""
+    """Return the sentence `40s`, `3m 30s`, `38m`, `2h 10m`: no finer than a forecast can be."""
     step_s = next(step for below, step in _STEPS_S if seconds < below)
-    return duration(max(step_s, round(seconds / step_s) * step_s)).removesuffix(" 00s")
+    rounded_s = max(step_s, round(seconds / step_s) * step_s)
+    is_whole = 60 <= rounded_s < 3600 and rounded_s % 60 == 0
+    return _("{minutes}m", minutes=rounded_s // 60) if is_whole else duration(rounded_s)
 
 
 def between(low_s: float, high_s: float) -> str:
-    """Return `20–50 s`, `38–46 min`, `2.1–2.6 h`, in one unit and with one number where both are
-    the same.
+    """Return the sentence `20–50 s`, `38–46 min`, `2.1–2.6 h`, in one unit and with one number
+    where both are the same.
     """
     if high_s < 95:
-        unit, shown = "s", [f"{max(10, round(s, -1)):g}" for s in (low_s, high_s)]
+        said, shown = _("{lengths} s"), [f"{max(10, round(s, -1)):g}" for s in (low_s, high_s)]
     elif high_s < 95 * 60:
-        unit, shown = "min", [f"{max(1, round(s / 60)):g}" for s in (low_s, high_s)]
+        said, shown = _("{lengths} min"), [f"{max(1, round(s / 60)):g}" for s in (low_s, high_s)]
     else:
-        unit, shown = "h", [f"{s / 3600:.1f}" for s in (low_s, high_s)]
+        said, shown = _("{lengths} h"), [f"{s / 3600:.1f}" for s in (low_s, high_s)]
     dash = "–" if can_show("–") else "-"
-    return f"{dash.join(dict.fromkeys(shown))} {unit}"
+    return filled(said, {"lengths": dash.join(dict.fromkeys(shown))})

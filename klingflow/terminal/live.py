@@ -140,7 +140,7 @@ def _bars(tally: Tally, prefixes: Mapping[str, str], room: int, now: float) -> T
         grid.add_row(
             Text("  " + clean(prefixes.get(path, "") + key), no_wrap=True, overflow="ellipsis"),
             _bar(share, now),
-            Text(console.duration(now - since), style="dim"),
+            Text(spoken(console.duration(now - since)), style="dim"),
             Text(clean(tally.hosts.get((path, key), "")), style="dim"),
         )
     return grid

@@ -31,6 +31,7 @@ Sink = Callable[[Event], None]
 Prefixes = Mapping[str, str]
 
 _USUAL = Limits()
+_A_MOMENT_S = 0.5  # a pause below is not said in seconds
 
 
 class Watch:
@@ -234,11 +235,11 @@ def _because(event: Event) -> str:
 
 
 def _pause(event: Event) -> str:
-    return (
-        _("; again in {pause_s}", pause_s=console.duration(event["pause_s"]))
-        if "pause_s" in event
-        else ""
-    )
+    if "pause_s" not in event:
+        return ""
+    if event["pause_s"] < _A_MOMENT_S:
+        return _("; again at once")
+    return _("; again in {pause_s}", pause_s=console.duration(event["pause_s"]))
 
 
 def _refund(event: Event) -> str:
