@@ -65,6 +65,18 @@ def test_creates_are_granted_two_seconds_ahead() -> None:
     assert 100.0 < (made.wake_at(100.0) or 0.0) < moments[-1]
 
 
+def test_creates_of_about_a_second_are_granted_together() -> None:
+    """Each time that grants are begun costs an engine a step. While creates for the next second are
+    granted, none is added; then as many are as there is time for.
+    """
+    made = desk(100, Settings(Rate(600, 60.0), 1000))
+    first = [grant.at for grant in made.grants(100.0)]
+    assert granted(made, 100.9) == []
+    assert made.wake_at(100.9) == pytest.approx(first[-1] + 0.1 - AHEAD_S / 2)
+    more = [grant.at for grant in made.grants(made.wake_at(100.9) or 0.0)]
+    assert len(more) == 11 and more[0] == pytest.approx(first[-1] + 0.1)
+
+
 def test_no_more_tasks_run_than_there_are_places() -> None:
     """A create on its way counts; a task that is over gives its place free."""
     made = desk(10, Settings(Rate(6000, 60.0), 3))
@@ -201,6 +213,33 @@ def test_a_report_that_comes_twice_counts_once() -> None:
     made.bought(submitted("nobody's"), 1.0, 0.5)
     made.over("nobody's")
     assert made.status(1.0)["batches"][0]["settled"] == 1
+
+
+def test_a_report_on_an_earlier_grant_is_known() -> None:
+    """A host may say again that it was late, after the order was granted to another."""
+    made = desk(1)
+    (grant,) = made.grants(0.0)
+    uid = grant.order.uid
+    assert made.awaits(uid, grant.at)
+    made.bought(Bought(uid, "late"), 8.0, 0.5)
+    assert not made.awaits(uid, grant.at)
+    (again,) = made.grants(9.0)
+    assert (made.awaits(uid, grant.at), made.awaits(uid, again.at)) == (False, True)
+
+
+def test_a_host_that_was_away_says_nothing_new_of_what_has_ended() -> None:
+    """Another has said it meanwhile: the video is there, and nobody waits for it."""
+    made = desk(2)
+    first, second = granted(made)
+    made.bought(submitted(first), 1.0, 0.5)
+    made.delivered(first, well=False)  # its task is not over
+    made.over(first, comes=True)
+    made.delivered(first, well=True)
+    state = made.state()
+    made.over(first, comes=True)
+    made.delivered(first, well=False)
+    assert made.state() == state and made.ends.well == {attempt_of(first): True}
+    assert second in made.batches["b1"].live
 
 
 def test_a_batch_that_is_handed_over_again_begins_again() -> None:

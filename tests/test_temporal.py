@@ -26,6 +26,7 @@ from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.flows import DeskFlow, queue_of
 from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours
 from klingflow.cluster.temporal.steps import Steps
+from klingflow.cluster.temporal.telling import Telling
 from klingflow.cluster.temporal.worker import work
 from klingflow.decide.caps import Caps
 from klingflow.errors import ClusterAway, UsageError
@@ -93,7 +94,8 @@ async def otherwise(
     """A host of other workflows, which buys nothing."""
     client = await connect(server.address)
     with a_hand(store, state) as hand:
-        steps = Steps(hand, state, lambda line: None, lambda error: None)
+        telling = Telling(client, account)
+        steps = Steps(hand, telling, state, lambda line: None, lambda error: None)
         queue, runner = queue_of(account), UnsandboxedWorkflowRunner()
         async with Worker(
             client,
@@ -262,7 +264,7 @@ async def test_what_has_come_is_not_looked_after_again(
 
 
 # Workflows of the same names as ours that go another way: ours cannot play their histories again.
-BEGUN: dict[str, str] = {}  # account → workflow
+BEGUN: dict[str, str] = {}  # queue → workflow
 
 
 @workflow.defn(name="Shot")
@@ -270,9 +272,9 @@ class OtherShot:
     """A shot that buys nothing."""
 
     @workflow.run
-    async def run(self, errand: dict[str, Any]) -> None:
+    async def run(self, order: dict[str, Any], at: float) -> None:
         """Wait."""
-        BEGUN[errand["account"]] = workflow.info().workflow_id
+        BEGUN[workflow.info().task_queue] = workflow.info().workflow_id
         await workflow.sleep(3600)
 
 
@@ -283,7 +285,7 @@ class OtherDesk:
     @workflow.run
     async def run(self, account: str, state: dict[str, Any]) -> None:
         """Wait."""
-        BEGUN[account] = workflow.info().workflow_id
+        BEGUN[queue_of(account)] = workflow.info().workflow_id
         await workflow.sleep(3600)
 
 
@@ -307,14 +309,14 @@ async def test_what_cannot_be_played_again_begins_anew(
         return "001.done" in states(store)
 
     async def is_begun() -> bool:
-        return account in BEGUN
+        return queue_of(account) in BEGUN
 
     async with otherwise(server, store, tmp_path / "south", account, flows):
         await desk.hand_over(BATCH, "film", 1, Caps().state())
         await until(is_begun)
     async with a_host(server, store, tmp_path / "north", account, gateway):
         client = await connect(server.address)
-        await client.get_workflow_handle(BEGUN[account]).signal("something new")
+        await client.get_workflow_handle(BEGUN[queue_of(account)]).signal("something new")
         await until(is_brought)
     assert len(gateway.asked) == 4
 

@@ -17,6 +17,7 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - claims.py: a single runner makes the same claims.
 - bringing.py: tasks are looked after, and videos brought to the store. Knows no engine.
 - batches.py: a film's batches are handed over and withdrawn, and videos brought home.
+- brief.py: PURE; records as an engine is told them.
 - reports.py: PURE; what became of one try, as an engine is told.
 - queued.py: PURE; orders as a desk holds them, and their batches.
 - ends.py: PURE; how orders ended, as a desk knows it.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import anyio.to_thread
 
+from klingflow.cluster.brief import brief
 from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.hands import page
 from klingflow.cluster.orders import OrdersDamaged, Ref, Terms, failed, unreadable
@@ -82,7 +83,7 @@ class Seen:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
-        return asdict(self)
+        return brief(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:

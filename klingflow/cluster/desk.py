@@ -39,8 +39,8 @@ _HELD: Final = 100
 
 class Desk:
     """The desk of one account. Whoever is granted a create reports `bought`, `over` when its task
-    holds no place at the gateway any more, and `ended` when its video is in the store, or does not
-    come.
+    holds no place at the gateway any more, and `delivered` when its video is in the store, or does
+    not come. A report may be heard twice.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -177,8 +177,12 @@ class Desk:
     # -------- grants
 
     def grants(self, now: float) -> Iterator[Grant]:
-        """Yield what may be tried within the next seconds, a create each; batches take turns."""
-        while grant := self._next(now):
+        """Yield what may be tried within the next seconds, a create each; batches take turns.
+
+        None while enough are granted: those of about a second are begun in one step of an engine.
+        """
+        until = now + AHEAD_S if self._free_at(now) <= now + AHEAD_S / 2 else now
+        while grant := self._next(now, until):
             self._granted[grant.order.uid] = grant
             yield grant
 
@@ -206,7 +210,7 @@ class Desk:
         has_place = self.running < self.account.tempo.places.limit
         return not self.halted and has_place and self._turn_at() <= now
 
-    def _next(self, now: float) -> Grant | None:
+    def _next(self, now: float, until: float) -> Grant | None:
         for batch in list(self.batches.values()):
             self._leave_out(batch)
             if not batch.waiting:
@@ -214,7 +218,7 @@ class Desk:
             if batch.waiting[0].claimed:
                 return self._take(batch, now)
             at = self._free_at(now)
-            if self._may_grant(now) and at <= now + AHEAD_S:
+            if self._may_grant(now) and at <= until:
                 self.account.tempo.pace.take(at)
                 return self._take(batch, at)
         return None
@@ -273,6 +277,13 @@ class Desk:
 
     # -------- reports
 
+    def awaits(self, uid: str, at: float) -> bool:
+        """True if nobody has reported on the grant of this moment: a report may be heard twice,
+        and the order may have been granted again meanwhile.
+        """
+        grant = self._granted.get(uid)
+        return grant is not None and grant.at == at
+
     def bought(self, told: Bought, now: float, u: float) -> None:
         """A try is over. Unless it was submitted, it holds no place any more."""
         grant = self._granted.pop(told.uid, None)
@@ -309,8 +320,10 @@ class Desk:
 
     def over(self, uid: str, *, comes: bool = False) -> None:
         """A task is finished, failed or parked: it holds no place at the gateway any more. `comes`:
-        its video is on its way to the store; otherwise none comes.
+        its video is on its way to the store; otherwise none comes. Heard twice, it counts once.
         """
+        if not any(uid in batch.live for batch in self.batches.values()):
+            return
         if comes:
             self.ends.comes(uid)
         else:
@@ -320,6 +333,11 @@ class Desk:
                 batch.settled += 1
                 self._granted.pop(uid, None)
                 self._close(batch)
+
+    def delivered(self, uid: str, *, well: bool) -> None:
+        """A video that was on its way is in the store, or nobody at the cluster brings it."""
+        if self.ends.coming.get(self.ends.order_of(uid)) == attempt_or_uid(uid):
+            self.ended(uid, well=well)
 
     def again(self, failed: Order, uid: str, *, claimed: bool) -> None:
         """A task has failed, and its film buys the take again, as `uid`: the order waits for

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
+from klingflow.cluster.brief import brief
 from klingflow.cluster.waits import waits_of
 from klingflow.decide.patience import is_bought_again
 from klingflow.gateway.failures import kind_of
@@ -91,6 +92,10 @@ class Terms:
             raise OrdersDamaged(_("the terms of a batch: {error}", error=error)) from error
 
 
+# The fields of `Ask` that are lists in JSON.
+_LISTS: Final = ("ref", "price", "needs")
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What an engine is told of an order: nothing of its body. `price` is amount and currency;
@@ -107,15 +112,14 @@ class Ask:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
-        lists = {"ref": list(self.ref), "price": self.price and list(self.price)}
-        return {**asdict(self), **lists, "needs": list(self.needs)}
+        told = {name: list(value) for name, value in brief(self).items() if name in _LISTS}
+        return {**brief(self), **told}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
         """Return what `as_json` made the document of."""
-        price = document["price"]
-        known = {"ref": Ref(*document["ref"]), "price": price and tuple(price)}
-        return cls(**{**document, **known, "needs": tuple(document["needs"])})
+        known = {name: tuple(document[name]) for name in _LISTS if name in document}
+        return cls(**{**document, **known, "ref": Ref(*document["ref"])})
 
     @property
     def request(self) -> Request:

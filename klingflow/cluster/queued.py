@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
+from klingflow.cluster.brief import brief
 from klingflow.cluster.orders import Ask
 from klingflow.decide.caps import Caps
 from klingflow.ledger.uids import attempt_of
@@ -53,13 +54,17 @@ class Order:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
-        return {**asdict(self), "ask": self.ask.as_json(), "needs": list(self.needs)}
+        told = {**brief(self), "ask": self.ask.as_json()}
+        if self.uid == self.ask.uid:
+            del told["uid"]
+        return told
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
         """Return what `as_json` made the document of."""
-        known = {"ask": Ask.from_json(document["ask"]), "needs": tuple(document["needs"])}
-        return cls(**{**document, **known})
+        ask = Ask.from_json(document["ask"])
+        needs = tuple(document.get("needs", ()))
+        return cls(**{"uid": ask.uid, **document, "ask": ask, "needs": needs})
 
 
 @dataclass(frozen=True, slots=True)

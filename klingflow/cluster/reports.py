@@ -5,9 +5,10 @@ these may quote a prompt.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal, Self
 
+from klingflow.cluster.brief import brief
 from klingflow.ledger.uids import next_try
 from klingflow.model import FailureKind, Json
 
@@ -45,7 +46,7 @@ class Bought:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
-        return asdict(self)
+        return brief(self)
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:

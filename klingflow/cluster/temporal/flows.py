@@ -8,7 +8,8 @@ no clock and no chance except the engine's.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import math
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -48,6 +49,10 @@ _FAILS: Final = (workflow.NondeterminismError,)
 _ANEW: Final = RetryPolicy(maximum_interval=timedelta(seconds=10))
 
 
+# What the name of the queue of polls ends in.
+_WATCH: Final = "-watch"
+
+
 def desk_of(account: str) -> str:
     """Return the id of the desk of an account."""
     return f"desk-{account}"
@@ -60,7 +65,7 @@ def queue_of(account: str) -> str:
 
 def watch_queue_of(account: str) -> str:
     """Return the queue of polls: they last for minutes and need no place of a create."""
-    return f"klingflow-{account}-watch"
+    return f"{queue_of(account)}{_WATCH}"
 
 
 async def _step(name: str, *arguments: Any, queue: str | None = None) -> Any:
@@ -89,7 +94,16 @@ class DeskFlow:
         self._reading: set[tuple[str, int]] = set()
         self._asking: set[str] = set()
         self._starting = 0
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = math.inf
         self._news = True
+        self._reports: dict[str, Callable[..., None]] = {
+            "bought": self._bought,
+            "over": self._over,
+            "again": self._again,
+            "delivered": self._delivered,
+            "blinded": self._desk.blinded,
+        }
 
     @workflow.run
     async def run(self, account: str, state: dict[str, Any]) -> None:
@@ -117,11 +131,19 @@ class DeskFlow:
             asyncio.create_task(self._start(grant))  # noqa: RUF006
 
     async def _wait(self) -> None:
-        now = workflow.time()
-        until = None if self._is_full() else self._desk.wake_at(now)
-        seconds = None if until is None else max(0.05, until - now)
-        with suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(lambda: self._news, timeout=seconds)
+        until = None if self._is_full() else self._desk.wake_at(workflow.time())
+        if until is not None and until < self._alarm_at:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._alarm_at, self._alarm = until, asyncio.create_task(self._ring(until))
+        await workflow.wait_condition(lambda: self._news)
+
+    async def _ring(self, at: float) -> None:
+        """Wake the desk at a time. One timer is kept for all news that come until then, because an
+        engine notes each that is set or put off.
+        """
+        await workflow.sleep(max(0.05, at - workflow.time()))
+        self._alarm, self._alarm_at, self._news = None, math.inf, True
 
     async def _read(self, batch: str, page: int) -> None:
         try:
@@ -151,13 +173,12 @@ class DeskFlow:
 
     async def _start(self, grant: Grant) -> None:
         order = grant.order
-        errand = {"account": self._account, "order": order.as_json(), "at": grant.at}
         # Each grant has a shot of its own, which reports on it, whatever became of earlier ones:
         # one that is about to end could be asked, and never answer.
         try:
             await workflow.start_child_workflow(
                 "Shot",
-                errand,
+                args=[order.as_json(), grant.at],
                 id=f"shot-{order.uid}-{workflow.uuid4().hex[:8]}",
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 task_timeout=TASK_S,
@@ -167,36 +188,32 @@ class DeskFlow:
             self._starting -= 1
             self._news = True
 
-    # -------- reports of shots
+    # -------- what hosts report
 
     @workflow.signal
-    def bought(self, told: dict[str, Any]) -> None:
-        """A try is over."""
-        self._desk.bought(Bought.from_json(told), workflow.time(), workflow.random().random())
+    def reports(self, told: list[list[Any]]) -> None:
+        """Hosts have done something: each report is its name and what it says."""
+        for name, *said in told:
+            self._reports[name](*said)
         self._news = True
 
-    @workflow.signal
-    def over(self, uid: str, comes: bool) -> None:
+    def _bought(self, told: dict[str, Any], at: float) -> None:
+        """A try is over that was granted for the moment `at`."""
+        bought = Bought.from_json(told)
+        if self._desk.awaits(bought.uid, at):
+            self._desk.bought(bought, workflow.time(), workflow.random().random())
+
+    def _over(self, uid: str, comes: bool) -> None:
         """A task holds no place any more; its video `comes`, or none does."""
         self._desk.over(uid, comes=comes)
-        self._news = True
 
-    @workflow.signal
-    def again(self, failed: dict[str, Any], uid: str, claimed: bool) -> None:
+    def _again(self, failed: dict[str, Any], uid: str, claimed: bool) -> None:
         """A task has failed, and its take is bought again."""
         self._desk.again(Order.from_json(failed), uid, claimed=claimed)
-        self._news = True
 
-    @workflow.signal
-    def ended(self, uid: str, well: bool) -> None:
+    def _delivered(self, uid: str, well: bool) -> None:
         """A video is in the store, or does not come."""
-        self._desk.ended(uid, well=well)
-        self._news = True
-
-    @workflow.signal
-    def blinded(self, reason: str) -> None:
-        """The key or the balance is refused to polls."""
-        self._desk.blinded(reason)
+        self._desk.delivered(uid, well=well)
 
     # -------- what persons say
 
@@ -237,61 +254,23 @@ class DeskFlow:
 
 @workflow.defn(name="Shot", failure_exception_types=_FAILS)
 class ShotFlow:
-    """One try of an order: buy it, wait for its task, bring its video."""
-
-    @workflow.init
-    def __init__(self, errand: dict[str, Any]) -> None:
-        """Set the state before the first signal is heard."""
-        self._errand = errand
-        self._uid: str = errand["order"]["uid"]
+    """One try of an order: buy it, wait for its task, bring its video. Each step tells the desk by
+    itself what came of it.
+    """
 
     @workflow.run
-    async def run(self, errand: dict[str, Any]) -> str:
+    async def run(self, order: dict[str, Any], at: float) -> str:
         """Return the last that became known: an outcome of a create, or a state of a task."""
-        try:
-            told = await _step("buy", errand)
-        except ActivityError:  # an order that nobody can read
-            told = Bought(self._uid, "stale", reason=_("its order is damaged")).as_json()
-        await self._tell("bought", told)
-        if told["outcome"] != "submitted":
-            return str(told["outcome"])
-        state = await self._watched()
-        if state.get("again"):
-            await self._tell("again", errand["order"], state["again"], state["is_claimed"])
-            return str(state["state"])
-        comes = state["state"] == "succeeded"
-        await self._tell("over", self._uid, comes)
-        if not comes:
-            return str(state["state"])
-        end = await self._brought(state)
-        await self._tell("ended", self._uid, end == "done")
-        return end
-
-    async def _watched(self) -> dict[str, Any]:
-        """Wait until a task is over: succeeded, failed or parked."""
-        since = workflow.time()
+        outcome: str = await _step("buy", order, at)
+        if outcome != "submitted":
+            return outcome
+        watch = f"{workflow.info().task_queue}{_WATCH}"
+        seen: dict[str, Any] = await _step("watch", order, workflow.time(), queue=watch)
+        if seen.get("state") != "succeeded":
+            return str(seen.get("state"))
+        uid, last = Order.from_json(order).uid, None
         while True:
-            queue = watch_queue_of(self._errand["account"])
-            try:
-                seen: dict[str, Any] = await _step("watch", self._errand, since, queue=queue)
-            except ActivityError:  # its page is damaged: nobody can say how long to wait
-                return {"state": "damaged"}
-            if seen["state"] != "blind":
-                return seen
-            await self._tell("blinded", _("the key or the balance is refused on every route"))
-
-    async def _brought(self, seen: dict[str, Any]) -> str:
-        last = None
-        while True:
-            try:
-                last = await _step("bring", self._errand, seen, last)
-            except ActivityError:  # what the store has of it is damaged
-                return "undelivered"
+            last = await _step("bring", uid, seen, last)
             if last["state"] != "again":
                 return str(last["state"])
-            await workflow.sleep(max(1.0, last["pause_s"]))
-
-    async def _tell(self, signal: str, *said: Any) -> None:
-        desk = workflow.get_external_workflow_handle(desk_of(self._errand["account"]))
-        with suppress(Exception):  # a desk that has ended: the next one grants again, to others
-            await desk.signal(signal, args=list(said))
+            await workflow.sleep(max(1.0, last.get("pause_s", 0.0)))

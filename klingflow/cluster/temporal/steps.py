@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,11 +20,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from klingflow.cluster import accounts, bringing, hands, supplies
+from klingflow.cluster.brief import brief
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Terms
+from klingflow.cluster.orders import OrdersDamaged, Terms
 from klingflow.cluster.queued import Order
+from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import told_of
+from klingflow.cluster.temporal.telling import Telling
 from klingflow.decide.pace import Gcra
 from klingflow.decide.polling import Durations
 from klingflow.decide.schedule import BURST
@@ -42,19 +44,21 @@ _LONGEST_PAUSE_S: Final = 60.0
 
 
 class Steps:
-    """The activities of one process. `told` gets a line for the person who looks after this host;
-    `broke` is called where it must buy nothing more. Downloads go
-    to the folder `scratch` first.
+    """The activities of one process. What becomes of orders is told to the desk by `telling`.
+    `told` gets a line for the person who looks after this host; `broke` is called where it must buy
+    nothing more. Downloads go to the folder `scratch` first.
     """
 
     def __init__(
         self,
         hand: Hand,
+        telling: Telling,
         scratch: Path,
         told: Callable[[str], None],
         broke: Callable[[LedgerBroken], None],
     ) -> None:
         self._hand = hand
+        self._telling = telling
         self._scratch = scratch
         self._told = told
         self._broke = broke
@@ -86,32 +90,29 @@ class Steps:
         return found
 
     @activity.defn(name="buy")
-    async def buy(self, errand: dict[str, Any]) -> dict[str, Any]:
-        """Try to buy an order at its granted moment.
+    async def buy(self, order: dict[str, Any], at: float) -> str:
+        """Try to buy an order at its granted moment. Return the outcome.
 
         The moment is by the server's clock, and so is the one at which this step was begun: the
         clocks of hosts do not matter.
         """
         began = time.monotonic()
         began_at = activity.info().started_time.timestamp()
-        wait_s = errand["at"] - began_at - (time.monotonic() - began)
-        return await self._done(self._buy(errand, wait_s))
+        wait_s = at - began_at - (time.monotonic() - began)
+        return await self._done(self._buy(Order.from_json(order), at, wait_s))
 
     @activity.defn(name="watch")
-    async def watch(self, errand: dict[str, Any], since: float) -> dict[str, Any]:
+    async def watch(self, order: dict[str, Any], since: float) -> dict[str, Any]:
         """Poll a task until it is over. `since` is when it was bought, by the server's clock."""
         age_s = activity.info().started_time.timestamp() - since
-        return await self._done(self._watch(errand, max(0.0, age_s)))
+        return await self._done(self._watch(Order.from_json(order), max(0.0, age_s)))
 
     @activity.defn(name="bring")
     async def bring(
-        self, errand: dict[str, Any], seen: dict[str, Any], last: dict[str, Any] | None
+        self, uid: str, seen: dict[str, Any], last: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Try once to bring a video."""
-        before = Brought(**last) if last else None
-        hand, uid = self._hand, errand["order"]["uid"]
-        bringing_it = bringing.bring(hand, uid, Seen.from_json(seen), self._scratch, before)
-        return asdict(await self._done(bringing_it))
+        return await self._done(self._bring(uid, Seen.from_json(seen), last))
 
     # --------
 
@@ -130,9 +131,16 @@ class Steps:
             "said": said and (said.number, said.settings.as_json()),
         }
 
-    async def _buy(self, errand: dict[str, Any], wait_s: float) -> dict[str, Any]:
+    async def _buy(self, order: Order, at: float, wait_s: float) -> str:
+        try:
+            bought = await self._bought(order, wait_s)
+        except OrdersDamaged:
+            bought = Bought(order.uid, "stale", reason=_("its order is damaged"))
+        await self._telling.tell("bought", bought.as_json(), at)
+        return bought.outcome
+
+    async def _bought(self, order: Order, wait_s: float) -> Bought:
         """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
-        order = Order.from_json(errand["order"])
         buying = asyncio.create_task(
             hands.buy(
                 self._hand,
@@ -145,21 +153,46 @@ class Steps:
         )
         self._buying.add(buying)
         buying.add_done_callback(self._buying.discard)
-        bought = await asyncio.shield(buying)
-        return bought.as_json()
+        return await asyncio.shield(buying)
 
-    async def _watch(self, errand: dict[str, Any], age_s: float) -> dict[str, Any]:
-        order = Order.from_json(errand["order"])
+    async def _watch(self, order: Order, age_s: float) -> dict[str, Any]:
+        try:
+            seen = await self._seen(order, Seen(age_s=age_s))
+        except OrdersDamaged:  # nobody can say how long to wait
+            seen = Seen("damaged")
+        if seen.again:
+            again = (order.as_json(), seen.again, seen.is_claimed)
+            await self._telling.tell("again", *again)
+        else:
+            await self._telling.tell("over", order.uid, seen.state == "succeeded")
+        return seen.as_json()
+
+    async def _seen(self, order: Order, seen: Seen) -> Seen:
+        """Poll a task until it is over. Raises ApplicationError to have another host do it."""
         ref, uid, tier = order.ask.ref, order.uid, order.ask.tier
         terms = (await hands.page(self._hand, ref.batch, ref.page)).terms
-        seen, blind = Seen(age_s=age_s), 0
-        while not seen.is_final and blind < _BLIND:
+        blind = 0
+        while not seen.is_final:
+            if blind >= _BLIND:
+                why = _("the key or the balance is refused on every route")
+                await self._telling.tell("blinded", why)
+                raise ApplicationError(why, type="Blind")
             await self._pause(self._until_next(terms, tier, seen, blind))
             seen = await bringing.look(self._hand, ref, uid, seen)
             blind = blind + 1 if seen.state == "blind" else 0
         if seen.state == "succeeded":
             self._durations.learn(tier, seen.unfinished_s, seen.age_s, ())
-        return seen.as_json()
+        return seen
+
+    async def _bring(self, uid: str, seen: Seen, last: dict[str, Any] | None) -> dict[str, Any]:
+        before = Brought(**last) if last else None
+        try:
+            brought = await bringing.bring(self._hand, uid, seen, self._scratch, before)
+        except OrdersDamaged:
+            brought = Brought("undelivered")
+        if brought.state != "again":
+            await self._telling.tell("delivered", uid, brought.state == "done")
+        return brief(brought)
 
     def _until_next(self, terms: Terms, tier: str, seen: Seen, blind: int) -> float:
         """Seconds until a task is asked after."""
@@ -214,9 +247,9 @@ class Steps:
 @asynccontextmanager
 async def _beating() -> AsyncIterator[None]:
     async def beat() -> None:
-        while True:
-            activity.heartbeat()
+        while True:  # not at once: a server writes down each beat, and most steps are short
             await asyncio.sleep(_BEAT_S)
+            activity.heartbeat()
 
     beating = asyncio.create_task(beat())
     try:

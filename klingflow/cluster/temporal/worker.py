@@ -18,6 +18,7 @@ from klingflow import __version__
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, queue_of, watch_queue_of
 from klingflow.cluster.temporal.steps import Steps
+from klingflow.cluster.temporal.telling import Telling
 from klingflow.errors import LedgerBroken
 
 # Polls at once of one host; each is a coroutine that sleeps.
@@ -50,7 +51,7 @@ async def work(
         broken.append(error)
         until.set()
 
-    steps = Steps(hand, scratch, told, broke)
+    steps = Steps(hand, Telling(client, account), scratch, told, broke)
     longest_s = hand.waits.create_s + hand.waits.spare_s
     restrictions = SandboxRestrictions.default.with_passthrough_modules("klingflow")
     work = Worker(
