@@ -89,8 +89,10 @@ class Cluster:
             for k, v in os.environ.items()
             if not k.startswith(("KLINGFLOW_", "AWS_")) and "proxy" not in k.lower()
         }
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # a host has compiled what it runs
         return {**kept, **self.secrets} | {
             "HOME": str(home),
+            "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
             "PYTHONUTF8": "1",
             "NO_COLOR": "1",
             "KLINGFLOW_STATE_DIR": str(home / "state"),

@@ -18,14 +18,12 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
+from klingflow.cluster.account import Settings
+from klingflow.cluster.desk import Desk
+from klingflow.cluster.orders import Ask
+from klingflow.cluster.queued import Grant, Order
+from klingflow.cluster.reports import Bought
 from klingflow.words import _
-
-with workflow.unsafe.imports_passed_through():
-    from klingflow.cluster.account import Settings
-    from klingflow.cluster.desk import Desk
-    from klingflow.cluster.orders import Ask
-    from klingflow.cluster.queued import Grant, Order
-    from klingflow.cluster.reports import Bought
 
 # A desk goes on as a new run of itself after so many events of history.
 _EVENTS: Final = 200
@@ -38,7 +36,7 @@ _ASK_EVERY: Final = timedelta(seconds=30)
 # No step is ever given up by the engine: each may be done again, and some wait for a person.
 _LONG: Final = timedelta(days=30)
 _RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(seconds=1),
+    initial_interval=timedelta(seconds=0.2),  # most often a host has died: others go on at once
     maximum_interval=timedelta(seconds=10),
     non_retryable_error_types=["OrdersDamaged"],
 )

@@ -157,7 +157,7 @@ class Steps:
 
     async def _watch(self, order: Order, age_s: float) -> dict[str, Any]:
         try:
-            seen = await self._seen(order, Seen(age_s=age_s))
+            seen = await self._seen(order, Seen(age_s=age_s), at_once=activity.info().attempt > 1)
         except OrdersDamaged:  # nobody can say how long to wait
             seen = Seen("damaged")
         if seen.again:
@@ -167,17 +167,20 @@ class Steps:
             await self._telling.tell("over", order.uid, seen.state == "succeeded")
         return seen.as_json()
 
-    async def _seen(self, order: Order, seen: Seen) -> Seen:
-        """Poll a task until it is over. Raises ApplicationError to have another host do it."""
+    async def _seen(self, order: Order, seen: Seen, *, at_once: bool) -> Seen:
+        """Poll a task until it is over. `at_once`: nobody knows when it was polled last, because
+        the host that did is dead. Raises ApplicationError to have another host do it.
+        """
         ref, uid, tier = order.ask.ref, order.uid, order.ask.tier
         terms = (await hands.page(self._hand, ref.batch, ref.page)).terms
-        blind = 0
+        blind, first = 0, at_once
         while not seen.is_final:
             if blind >= _BLIND:
                 why = _("the key or the balance is refused on every route")
                 await self._telling.tell("blinded", why)
                 raise ApplicationError(why, type="Blind")
-            await self._pause(self._until_next(terms, tier, seen, blind))
+            await self._pause(0.0 if first else self._until_next(terms, tier, seen, blind))
+            first = False
             seen = await bringing.look(self._hand, ref, uid, seen)
             blind = blind + 1 if seen.state == "blind" else 0
         if seen.state == "succeeded":
