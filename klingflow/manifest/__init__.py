@@ -3,12 +3,12 @@ handed in.
 
     source.py, scalars.py, syntax.py, misreading.py,
     spelling.py, invisible.py, comments.py, folds.py,
-    surrogates.py, offsets.py                        YAML text → Nodes with places
+    surrogates.py, offsets.py, tree.py               YAML text → Nodes with places
     habits.py                                        texts that were probably meant otherwise
     pieces.py, grammar.py, expressions.py, names.py,
     functions.py, guarded.py, complaints.py, budget.py,
     template.py                                      Nodes with ${{ }} → values, dependencies
-    handed.py                                        --var, KLINGFLOW_VAR_… → values of `vars`
+    handed.py, variables.py                          --var, KLINGFLOW_VAR_… → values of `vars`
     encodings.py, tables.py, sheets.py, rows.py,
     cells.py                                         CSV, sheets, JSON, YAML: rows, cells' mistakes
     layers.py, presets.py, profiles.py,

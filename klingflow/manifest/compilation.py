@@ -16,7 +16,6 @@ from klingflow.manifest.entry import Document
 from klingflow.manifest.expand import expand
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
-from klingflow.manifest.handed import OPTION, Handed, WrongKind, checked, from_environment
 from klingflow.manifest.identity import name_fault
 from klingflow.manifest.limits import RUN
 from klingflow.manifest.local_files import Look
@@ -26,8 +25,8 @@ from klingflow.manifest.prices import parse as parse_prices
 from klingflow.manifest.profiles import chosen, names_of
 from klingflow.manifest.settings import ASSETS, GATEWAY, Setting, parse_amount, read_settings
 from klingflow.manifest.shots import Looking, Shots
-from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Renderer, Scope
+from klingflow.manifest.variables import Variables
 from klingflow.manifest.written import check_document, check_include
 from klingflow.model import (
     AssetSettings,
@@ -39,7 +38,7 @@ from klingflow.model import (
     Prices,
     composed,
 )
-from klingflow.words import _, joined
+from klingflow.words import _
 
 _SECTIONS = ("vars", "presets", "shots")
 
@@ -97,24 +96,22 @@ class _Compilation:
         self.path = path
         self.profile = composed(profile)
         self.takes = takes
-        self.variables = variables
-        self.environ = environ
         self.users_prices = users_prices
         self.looking = looking
         self.diagnostics: list[Diagnostic] = []
         self.files = Files(path, read, self.diagnostics)
         self.sections: dict[str, dict[str, Node]] = {name: {} for name in _SECTIONS}
-        self.handed: dict[str, Handed] = {}
-        self.fixed: dict[str, Json] = {}
+        declared = self.sections["vars"]
+        self.variables = Variables(declared, variables, environ, self.diagnostics)
 
     def run(self) -> Manifest:
         root = self.root()
         self.add_sections(root)
-        renderer = Renderer(self.sections["vars"], self.fixed, self.files.sources)
+        renderer = Renderer(self.sections["vars"], self.variables.fixed, self.files.sources)
         scope = Scope()
-        self.hand_in()
+        self.variables.hand_in()
         self.include(root, renderer, scope)
-        self.hand_in()
+        self.variables.hand_in()
         limits = self.settings(root, "run", RUN, Limits, renderer, scope)
         gateway = self.settings(root, "gateway", GATEWAY, GatewaySettings, renderer, scope)
         assets = self.settings(root, "assets", ASSETS, AssetSettings, renderer, scope)
@@ -130,7 +127,6 @@ class _Compilation:
         made = Shots(self.path, self.files, looking, self.sections["vars"], prices, at_the_top)
         made.add(drafts)
         self.diagnostics += made.diagnostics
-        warnings = self.settled()
         return Manifest(
             path=self.path,
             name=name,
@@ -138,8 +134,8 @@ class _Compilation:
             requests=tuple(made.requests),
             limits=limits,
             gateway=gateway,
-            warnings=warnings,
-            environment=self.environment(),
+            warnings=self.settled(),
+            environment=self.variables.environment(),
             sources=self.files.sources,
             budget=budget,
             prices=prices,
@@ -227,32 +223,6 @@ class _Compilation:
             return
         message = _("an included file is a map; begin with vars:, presets: or shots:")
         self.note(included.mark, "wrong-type", message)
-
-    def hand_in(self) -> None:
-        """Fix what the user handed in for the `vars` that are known by now."""
-        declared = self.sections["vars"]
-        found = from_environment(self.environ, declared)
-        given = {name: Handed(value, OPTION) for name, value in self.variables.items()}
-        self.handed = {**found.handed, **given}
-        for name in self.handed.keys() & declared.keys() - self.fixed.keys():
-            self.fix(name, self.handed[name])
-
-    def fix(self, name: str, handed: Handed) -> None:
-        """Let a value handed in stand for a variable, if the value is of the declared kind."""
-        node = self.sections["vars"][name]
-
-        def declared() -> Json:
-            return Renderer(self.sections["vars"], {}).render(node, Scope())
-
-        try:
-            self.fixed[name] = checked(name, handed, declared)
-        except WrongKind as error:
-            self.note(Mark(handed.source, 1, 1), "wrong-type", str(error))
-
-    def environment(self) -> tuple[str, ...]:
-        """Return the variables of the environment that set something."""
-        sources = {handed.source for handed in self.handed.values()}
-        return tuple(sorted(sources - {OPTION}))
 
     def rendered(self, node: Node, renderer: Renderer, scope: Scope) -> Json:
         """Return a value that belongs to no shot; mistakes are noted, and give None."""
@@ -367,7 +337,7 @@ class _Compilation:
         for node in (node for section in sections for node in section.values()):
             renderer.check(node, unused)
         self.diagnostics += unused.diagnostics
-        self.check_variables()
+        self.variables.check()
         if self.files.suspect:
             names = dict.fromkeys(self.sections["vars"], "vars")
             variables = Node(
@@ -382,21 +352,3 @@ class _Compilation:
         drafts, found = expand(document, renderer, self.takes)
         self.note_new(found)
         return drafts
-
-    def check_variables(self) -> None:
-        """Note what was handed in for variables that the manifest does not have."""
-        known = self.sections["vars"]
-        self.diagnostics += from_environment(self.environ, known).diagnostics
-        there_are = (
-            _("; there are {known}", known=joined(", ", known))
-            if known
-            else _("; add it to vars: first")
-        )
-        for name in self.variables:
-            if name not in known:
-                message = _(
-                    "there is no variable '{name}'{did_you_mean}",
-                    name=name,
-                    did_you_mean=did_you_mean(name, known) or there_are,
-                )
-                self.note(Mark("--var", 1, 1), "unknown-variable", message)

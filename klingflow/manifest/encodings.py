@@ -45,6 +45,12 @@ WORKBOOKS: Final = {
 _MAGIC: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _WIDE_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 UTF16_MARKS: Final = tuple(_WIDE_MARKS)
+MARK: Final = "\ufeff"  # what some programs write before a text
+
+
+def without_mark(text: str) -> str:
+    """Return a text without the mark (BOM) that may stand before it."""
+    return text.removeprefix(MARK)
 
 
 def decode_utf16(data: bytes) -> str | None:
