@@ -41,31 +41,35 @@ def join(
     """Write the pieces into one MP4 at `target`, which is not there yet. `mark` is for its metadata
     AIGC; `tell` gets how many frames are done. Raises `klingflow.media.opening.FAILURES`.
     """
-    formats = [format_of(piece.video) for piece in pieces if piece.video]
-    is_whole = len(formats) == len(pieces)
-    copies = Made(
-        picture=is_whole and _is_one(formats, "picture") and not any(p.over for p in pieces),
-        sound=is_whole and _is_one(formats, "sound"),
-    )
+    videos = [piece.video for piece in pieces if piece.video]
+    formats = [format_of(video) for video in videos]
+    copies = _what_is_copied(pieces, formats)
     with ExitStack() as stack:
-        first = next((p.video for p in pieces if p.video), None)
-        like = stack.enter_context(reading(first)) if first else None
+        like: Any = stack.enter_context(reading(videos[0])) if videos else None
         out: Any = stack.enter_context(av.open(str(target), "w", format="mp4", options=_OPTIONS))
         if mark:
             out.metadata[AIGC] = mark
-        streams: list[Any] = [
-            Copied(out, "video", like.streams.video[0])
-            if copies.picture and like
-            else EncodedPicture(out, shape, *encoder, _colour(formats), tell)
-        ]
-        if any(one.sound for one in formats):
-            streams.append(
-                Copied(out, "audio", like.streams.audio[0])
-                if copies.sound and like
-                else EncodedSound(out)
-            )
+        streams: list[Any] = []
+        if copies.picture:
+            streams.append(Copied(out, "video", like.streams.video[0]))
+        else:
+            streams.append(EncodedPicture(out, shape, *encoder, _colour(formats), tell))
+        if copies.sound:
+            streams.append(Copied(out, "audio", like.streams.audio[0]))
+        elif any(one.sound for one in formats):
+            streams.append(EncodedSound(out))
         _fill(streams, pieces, shape, tell)
     return copies
+
+
+def _what_is_copied(pieces: Sequence[Piece], formats: Sequence[Format]) -> Made:
+    if len(formats) != len(pieces):  # a card has to be encoded
+        return Made(picture=False, sound=False)
+    is_under_text = any(piece.over for piece in pieces)
+    return Made(
+        picture=not is_under_text and _is_one(formats, "picture"),
+        sound=_is_one(formats, "sound"),
+    )
 
 
 def _is_one(formats: Sequence[Format], part: str) -> bool:

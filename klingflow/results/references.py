@@ -123,10 +123,21 @@ def _from_video(
     present, frame = partial(present_of, plan.by_key), str(record.get("frame", ""))
     source = plan.by_key.get(source_of(record["from"], plan.terms, present).key)
     purchase = source.purchase if source and present(source.key) else None
-    video = fact_of(purchase) if purchase else None
-    here = video if video in plan.terms.files.values() else None
-    state: State = "changed" if was_bought else "local" if here else "later"
+    here = _on_disk(purchase, plan)
+    state: State = "later"
     if purchase and (purchase.uid, frame) in sent:
         state = "there"
-    size = (size_of(here, frame) if frame else here.size_bytes) if here else None
+    elif was_bought:
+        state = "changed"
+    elif here:
+        state = "local"
+    size = None
+    if here:
+        size = size_of(here, frame) if frame else here.size_bytes
     return Listed(chained.named(record), state, shots, size)
+
+
+def _on_disk(purchase: Purchase | None, plan: Plan) -> FileFact | None:
+    """Return the video of a purchase if it is on disk."""
+    video = fact_of(purchase) if purchase else None
+    return video if video in plan.terms.files.values() else None

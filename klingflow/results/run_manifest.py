@@ -76,18 +76,17 @@ def build(
     `selected` are the keys of the shots that are meant. None means all; then the record also has
     what was bought for shots that are no longer in the manifest, pruned or not: it was paid for.
     """
-    meant = [(s, request) for s, request in manifest if selected is None or s.key in selected]
-    bought = [book.of(s.id, s.take) for s, _ in meant]
-    shots = [_shot(*pair, of, media) for pair, of in zip(meant, bought, strict=True)]
+    shots: list[dict[str, Json]] = []
+    bought: list[Sequence[Purchase]] = []
+    for shot, request in manifest:
+        if selected is None or shot.key in selected:
+            purchases = book.of(shot.id, shot.take)
+            bought.append(purchases)
+            shots.append(_shot(shot, request, purchases, media))
     _add_picks(shots, manifest, book, picks)
     orphans, pruned = _no_longer_wanted(manifest, book) if selected is None else ([], [])
     record = {
-        "klingflow_run_manifest": 1,
-        "name": manifest.name,
-        "manifest": manifest.path,
-        "profile": manifest.profile or None,
-        "generated_at": generated_at,
-        "gateway": gateway,
+        **_head(manifest, gateway, generated_at),
         "shots": shots,
         "orphans": [_orphan(purchases, media) for purchases in orphans],
     }
@@ -95,10 +94,18 @@ def build(
         record["pruned"] = [_orphan(purchases, media) for purchases in pruned]
     everything = chain.from_iterable([*bought, *orphans, *pruned])
     sums = added([spending([book.everything()], manifest.prices), beside or {}])
+    totals = _totals(shots, everything, manifest.prices)
+    return {**record, "totals": totals, "money": account(manifest, sums)}
+
+
+def _head(manifest: Manifest, gateway: str, generated_at: str) -> dict[str, Json]:
     return {
-        **record,
-        "totals": _totals(shots, everything, manifest.prices),
-        "money": account(manifest, sums),
+        "klingflow_run_manifest": 1,
+        "name": manifest.name,
+        "manifest": manifest.path,
+        "profile": manifest.profile or None,
+        "generated_at": generated_at,
+        "gateway": gateway,
     }
 
 
@@ -129,8 +136,10 @@ def serving(purchases: Sequence[Purchase], output: str | None = None) -> Purchas
     last = next(reversed(paid or purchases), None)
     if last is None or last.state != "done":
         return last
-    here = [p for p in paid if p.state == "done" and p.output == output]
-    return next(reversed(here), last)
+    for purchase in reversed(paid):
+        if purchase.state == "done" and purchase.output == output:
+            return purchase
+    return last
 
 
 def _add_picks(
@@ -207,15 +216,24 @@ def _bought(
     facts = told[purchase.uid]
     entry["state"] = purchase.state
     entry |= {name: facts[name] for name in _OF_THE_SHOT if name in facts}
-    answer = last_answer(purchase) if purchase.state == "parked" else None
-    if answer is not None:
-        entry["last_answer"] = answer._asdict()
-    if purchase.state == "done":
-        entry |= {"file": purchase.output, "bytes": purchase.size_bytes}
-        if found := media(purchase.sha256):
-            entry["media"] = shown(found, purchase, what)
+    entry |= _of_its_state(purchase, what, media)
     entry["attempts"] = [_attempt(facts) for facts in told.values()]
     return entry
+
+
+def _of_its_state(purchase: Purchase, what: Meaning, media: Known) -> dict[str, Json]:
+    """Return the gateway's last answer about a parked purchase, and the video of a delivered
+    one.
+    """
+    if purchase.state == "parked":
+        answer = last_answer(purchase)
+        return {} if answer is None else {"last_answer": answer._asdict()}
+    if purchase.state != "done":
+        return {}
+    video: dict[str, Json] = {"file": purchase.output, "bytes": purchase.size_bytes}
+    if found := media(purchase.sha256):
+        video["media"] = shown(found, purchase, what)
+    return video
 
 
 def _about(shot: Shot) -> dict[str, Json]:

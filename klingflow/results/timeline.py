@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from klingflow.decide.picks import counting, present_of
 from klingflow.manifest.held_files import records
@@ -30,6 +30,7 @@ RATES: Final = tuple(
         *((48, 1), (50, 1), (60000, 1001), (60, 1)),
     )
 )
+_T = TypeVar("_T", bound=Hashable)
 _NEAR: Final = Fraction(1, 2500)  # 23.976 and 24 are a thousandth apart
 # A damaged video may claim to last for days; a cut would fill them, and the disk, with its last
 # picture.
@@ -179,12 +180,14 @@ def _clip(
         return _described(plan.by_key[keys[0]], plan.manifest, missing=why)
     action = plan.by_key[counts.key if counts.key in meant else meant[0]]
     bought = action.purchase
-    is_here = action.verb in ("keep", "changed") and bought is not None and bought.output
-    if not is_here or bought is None:
+    if bought is None or not bought.output or action.verb not in ("keep", "changed"):
         return _described(action, plan.manifest, missing=action.reason or _("not bought yet"))
-    file = now_at.get(bought.uid, bought.output or "")
-    clip = _described(action, plan.manifest)
-    return replace(clip, file=file, task_id=plain(bought.task_id), seconds=float(bought.seconds))
+    return replace(
+        _described(action, plan.manifest),
+        file=now_at.get(bought.uid, bought.output),
+        task_id=plain(bought.task_id),
+        seconds=float(bought.seconds),
+    )
 
 
 def _described(action: Action, manifest: Manifest, missing: str = "") -> Clip:
@@ -253,10 +256,15 @@ def cut_of(name: str, clips: Sequence[Clip], footage: Mapping[str, Footage]) -> 
     """
     known = tuple(_with_footage(clip, footage) for clip in clips)
     seen = [clip.footage for clip in known if clip.footage]
-    rate = Counter(rate_of(one.fps) for one in seen).most_common(1)
-    size = Counter((one.width, one.height) for one in seen).most_common(1)
-    width, height = size[0][0] if size else _size_of(known)
-    return Cut(plain(name), known, rate[0][0] if rate else _USUAL_RATE, width, height)
+    if not seen:
+        return Cut(plain(name), known, _USUAL_RATE, *_size_of(known))
+    rate = _most_frequent(rate_of(one.fps) for one in seen)
+    width, height = _most_frequent((one.width, one.height) for one in seen)
+    return Cut(plain(name), known, rate, width, height)
+
+
+def _most_frequent(values: Iterable[_T]) -> _T:
+    return Counter(values).most_common(1)[0][0]
 
 
 def _with_footage(clip: Clip, footage: Mapping[str, Footage]) -> Clip:
@@ -293,11 +301,16 @@ def mark_of(cut: Cut) -> str:
     """Return what the metadata AIGC of a video of the cut says: what its first marked video says,
     otherwise that it is made by AI, and by which task; "" for a cut without a video.
     """
-    marks = (clip.footage.mark for clip in cut.clips if clip.footage and clip.footage.mark)
-    if mark := next(marks, ""):
-        return mark
-    task = next((clip.task_id for clip in cut.clips if clip.footage), None)
-    return "" if task is None else json.dumps(_MARK | {"ProduceID": task}, ensure_ascii=False)
+    tasks = []
+    for clip in cut.clips:
+        if clip.footage is None:
+            continue
+        if clip.footage.mark:
+            return clip.footage.mark
+        tasks.append(clip.task_id)
+    if not tasks:
+        return ""
+    return json.dumps(_MARK | {"ProduceID": tasks[0]}, ensure_ascii=False)
 
 
 # ---------------------------------------------------------------- subtitles

@@ -33,7 +33,12 @@ def replaced(purchases: Iterable[Purchase]) -> list[Purchase]:
     """Return the delivered purchases whose video another one replaced: those in a folder `earlier`,
     and of several of one take elsewhere all but the last.
     """
-    delivered = [p for p in purchases if fact_of(p) is not None and p.output]
-    here = [p for p in delivered if not is_name_of_ours(p.output or "")]
-    current = {(p.shot, p.take): p.uid for p in here}
+    delivered = []
+    current: dict[tuple[str, int], str] = {}
+    for purchase in purchases:
+        if fact_of(purchase) is None or not purchase.output:
+            continue
+        delivered.append(purchase)
+        if not is_name_of_ours(purchase.output):
+            current[purchase.shot, purchase.take] = purchase.uid
     return [p for p in delivered if current.get((p.shot, p.take)) != p.uid]

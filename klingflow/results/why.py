@@ -42,25 +42,26 @@ def explain(
         says = _("has not changed since it was bought{task}.", task=_task(purchase))
     else:
         changes = _changes(shot, request, purchase, take_of)
-        others = joined("", _other_sources(request.body, purchase.body, take_of))
-        kept = (
-            _("; it is kept, and --rerun changed buys it again") if purchase.state in PAID else ""
-        )
-        says = _(
-            "has changed since it was bought{task}{others}{kept}.",
-            task=_task(purchase),
-            others=others,
-            kept=kept,
-        )
+        says = _changed(request, purchase, take_of)
     said = _("{key} {says}", key=shot.key, says=says)
-    told: dict[str, Json] = {"shot": shot.key, "says": said, "changes": changes}
-    if purchase is not None and purchase.was is not None:
-        was = purchase.was.key
-        told |= {
-            "was": was,
-            "says": _("{key} was {was} and {says}", key=shot.key, was=was, says=says),
-        }
-    return told
+    if purchase is None or purchase.was is None:
+        return {"shot": shot.key, "says": said, "changes": changes}
+    was = purchase.was.key
+    said = _("{key} was {was} and {says}", key=shot.key, was=was, says=says)
+    return {"shot": shot.key, "says": said, "changes": changes, "was": was}
+
+
+def _changed(request: Request, purchase: Purchase, take_of: TakeOf) -> str:
+    others = joined("", _other_sources(request.body, purchase.body, take_of))
+    kept = ""
+    if purchase.state in PAID:
+        kept = _("; it is kept, and --rerun changed buys it again")
+    return _(
+        "has changed since it was bought{task}{others}{kept}.",
+        task=_task(purchase),
+        others=others,
+        kept=kept,
+    )
 
 
 def _in_words(body: Mapping[str, Json], take_of: TakeOf) -> Mapping[str, Json]:
@@ -103,17 +104,15 @@ def _task(purchase: Purchase) -> str:
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase, take_of: TakeOf) -> list[Json]:
-    old = {
-        pointer(path): value
-        for path, value in leaves(_in_words(purchase.body, take_of))
-        if not is_tag(value)
-    }
-    new = {pointer(path): value for path, value in leaves(_in_words(request.body, take_of))}
-    differing = [at for at in {**new, **old} if old.get(at, _ABSENT) != new.get(at, _ABSENT)]
+    old = _by_pointer(purchase.body, take_of)
+    old = {at: value for at, value in old.items() if not is_tag(value)}
+    new = _by_pointer(request.body, take_of)
     places = origins(shot, shot.kind)
+    nowhere = (), shot.node.mark
     changes: list[Json] = []
-    for at in differing:
-        nowhere = (), shot.node.mark
+    for at in {**new, **old}:
+        if old.get(at, _ABSENT) == new.get(at, _ABSENT):
+            continue
         path, mark = places.get(at) or places.get(f"{at}/from", nowhere)
         field = ".".join(map(str, path)) or at
         change: dict[str, Json] = {"field": field, "pointer": at}
@@ -123,3 +122,8 @@ def _changes(shot: Shot, request: Request, purchase: Purchase, take_of: TakeOf) 
             change |= {"new": new[at], "where": str(mark)}
         changes.append(change)
     return changes
+
+
+def _by_pointer(body: Mapping[str, Json], take_of: TakeOf) -> dict[str, Json]:
+    """Return the values of a body by JSON pointer, with words for files and videos."""
+    return {pointer(path): value for path, value in leaves(_in_words(body, take_of))}
