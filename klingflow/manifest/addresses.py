@@ -28,6 +28,7 @@ _PUBLIC: Final = _(
 _A_PATH: Final = _(
     "write the path of a file from the folder of the file that says it, with /, such as refs/a.png"
 )
+_AN_ADDRESS: Final = _("write an address such as https://cdn.example.com/a.png")
 _SHOWN = 60
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _ADDRESS = re.compile(URL["pattern"].strip("^$"))
@@ -59,32 +60,32 @@ def why_none(text: str) -> str:
 
 def _remedy(text: str) -> str:
     said = text.strip()
-    bare = _HOST_AND_PATH.fullmatch(said)
-    is_file = _LOCAL.match(said) or _MEDIA.search(said)
     if _HTTP.match(said):
         return _malformed(text)
+    bare = _HOST_AND_PATH.fullmatch(said)
+    is_file = _LOCAL.match(said) or _MEDIA.search(said)
     if bare and ("/" in said or not is_file):
         return _("write https://{bare}", bare=bare[1])
-    if (scheme := _SCHEME.match(said)) and not _LOCAL.match(said):
+    scheme = _SCHEME.match(said)
+    if scheme and not _LOCAL.match(said):
         return _(
             "the gateway cannot read {scheme} addresses: give a public https:// one",
             scheme=scheme[0],
         )
-    return _A_PATH if is_file else _("write an address such as https://cdn.example.com/a.png")
+    return _A_PATH if is_file else _AN_ADDRESS
 
 
 def elsewhere_meant(path: str) -> str:
     """Return what to say about a path that names no file but reads like an address; otherwise
     "".
     """
+    is_file = _MEDIA.search(path)
     bare = _HOST_AND_PATH.fullmatch(path)
-    if bare and ("/" in path or not _MEDIA.search(path)):
+    if bare and ("/" in path or not is_file):
         return _("an address begins with https://: write https://{bare}", bare=bare[1])
     if (at := hidden(path)) is not None:
         return _("it holds {character}, which is invisible: delete it", character=named(path[at]))
-    return (
-        "" if _MEDIA.search(path) else _("write an address such as https://cdn.example.com/a.png")
-    )
+    return "" if is_file else _AN_ADDRESS
 
 
 def _malformed(text: str) -> str:

@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from klingflow.errors import ManifestError, UsageError
+from klingflow.manifest.encodings import MARK
 from klingflow.manifest.picklist import parse
 from klingflow.manifest.quoting import in_flow
 from klingflow.model import PickLine
 from klingflow.words import _
 
-_BOM: Final = "\ufeff"
 _LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _END: Final = re.compile(r"\r\n|\r|\n")
 _DASH: Final = re.compile(r" *-(?: +|$)")
@@ -96,7 +96,7 @@ def _said(line: PickLine) -> tuple[object, ...]:
 
 
 def _made(text: str, change: Change) -> str:
-    bom = _BOM if text.startswith(_BOM) else ""
+    bom = MARK if text.startswith(MARK) else ""
     lines = _LINES.findall(text.removeprefix(bom))
     items = _items("".join(lines))
     end = next(iter(_END.findall(text)), "\n")
@@ -122,29 +122,37 @@ def _indent(lines: Sequence[str], items: Sequence[_Item]) -> str:
 
 def _items(text: str) -> list[_Item]:
     """Return the entries of the list. Raises _Unsafe for a list in brackets."""
-    try:
-        events = list(yaml.parse(text, Loader=yaml.CLoader))
-    except yaml.YAMLError as error:
-        raise _Unsafe from error
     found: list[_Item] = []
-    depth, begun = 0, None
+    depth = 0
+    begun: Any = None
     scalars: list[Any] = []
-    for event in events:
-        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+    for event in _events(text):
+        if isinstance(event, yaml.AliasEvent):
+            raise _Unsafe
+        if isinstance(event, yaml.ScalarEvent):
+            scalars.append(event)
+        elif isinstance(event, _BEGINNINGS):
             if depth == 0 and event.flow_style:
                 raise _Unsafe
             if depth == 1:
                 begun, scalars = event, []
             depth += 1
-        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+        elif isinstance(event, _ENDINGS):
             depth -= 1
-            if depth == 1 and begun is not None:
+            if depth == 1:
                 found.append(_item(begun, event, scalars))
-        elif isinstance(event, yaml.ScalarEvent):
-            scalars.append(event)
-        elif isinstance(event, yaml.AliasEvent):
-            raise _Unsafe
     return found
+
+
+_BEGINNINGS: Final = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_ENDINGS: Final = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+
+
+def _events(text: str) -> list[Any]:
+    try:
+        return list(yaml.parse(text, Loader=yaml.CLoader))
+    except yaml.YAMLError as error:
+        raise _Unsafe from error
 
 
 def _item(begun: Any, ended: Any, scalars: Sequence[Any]) -> _Item:

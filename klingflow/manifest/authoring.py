@@ -116,32 +116,36 @@ def manifest() -> dict[str, Json]:
             if name not in INCLUDED
         },
         "allOf": [_unless_allowed_below(), *_without_a_layer_below()],
-        "$defs": {
-            "expression": EXPRESSION,
-            "mistaken-expression": {"type": "string", "pattern": MISTAKEN},
-            **dict(maps_of_videos()),
-            "body": loosened(partial(BODY), inner_null=True),
-            "open-body": loosened(lifted(partial(BODY)), inner_null=True),
-            "fields": _fields(_as_it_is),
-            "layer": {
-                "$ref": "#/$defs/fields",
-                "type": ["object", "null"],
-                "properties": {"use": False},
-            },
-            "profile": {
-                "$ref": "#/$defs/fields",
-                "type": ["object", "null"],
-                "properties": dict.fromkeys(sorted(WITHOUT_EFFECT), False),
-            },
-            "shot": {
-                "if": {"required": ["allow"]},
-                "then": {"$ref": "#/$defs/allowing-shot"},
-                "else": {"$ref": "#/$defs/strict-shot"},
-            },
-            "kinds": {"allOf": list(_conflicts())},
-            "strict-shot": _shot({"$ref": "#/$defs/fields", "properties": _of_shots()}),
-            "allowing-shot": _shot(_fields(lifted)),
+        "$defs": _defs(),
+    }
+
+
+def _defs() -> dict[str, Json]:
+    return {
+        "expression": EXPRESSION,
+        "mistaken-expression": {"type": "string", "pattern": MISTAKEN},
+        **dict(maps_of_videos()),
+        "body": loosened(partial(BODY), inner_null=True),
+        "open-body": loosened(lifted(partial(BODY)), inner_null=True),
+        "fields": _fields(_as_it_is),
+        "layer": {
+            "$ref": "#/$defs/fields",
+            "type": ["object", "null"],
+            "properties": {"use": False},
         },
+        "profile": {
+            "$ref": "#/$defs/fields",
+            "type": ["object", "null"],
+            "properties": dict.fromkeys(sorted(WITHOUT_EFFECT), False),
+        },
+        "shot": {
+            "if": {"required": ["allow"]},
+            "then": {"$ref": "#/$defs/allowing-shot"},
+            "else": {"$ref": "#/$defs/strict-shot"},
+        },
+        "kinds": {"allOf": list(_conflicts())},
+        "strict-shot": _shot({"$ref": "#/$defs/fields", "properties": _of_shots()}),
+        "allowing-shot": _shot(_fields(lifted)),
     }
 
 

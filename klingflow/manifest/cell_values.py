@@ -7,12 +7,12 @@ Texts stay as they are. A cell that says no value plainly gives none; nothing is
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from klingflow.manifest.columns import Feeds
 from klingflow.manifest.fields import SHOT
+from klingflow.manifest.folds import half_width
 from klingflow.manifest.foreign_values import model_meant, value_meant
 from klingflow.manifest.shapes import ADDRESS
 from klingflow.model import Json
@@ -51,7 +51,7 @@ def _text(text: str) -> Json:
 
 
 def _seconds(text: str) -> Json:
-    plain = unicodedata.normalize("NFKC", text).strip()
+    plain = half_width(text)
     if mark := _SECONDS_MARK.fullmatch(plain) or _SECONDS_MARK.fullmatch(text.strip()):
         return int(mark[1]) or None
     if clock := _CLOCK.fullmatch(plain):
@@ -65,13 +65,18 @@ def _choice(field: str) -> Callable[[str], Json]:
     choices: Sequence[Json] = SHOT[field].schema["enum"]
 
     def one(plain: str) -> Json:
-        same = (c for c in choices if str(c).casefold() == plain.casefold())
-        return next(same, None) or value_meant(field, plain, choices)
+        for choice in choices:
+            if str(choice).casefold() == plain.casefold():
+                return choice
+        return value_meant(field, plain, choices)
 
     def read(text: str) -> Json:
-        plain = unicodedata.normalize("NFKC", text).strip()
-        said_twice = {one(part) for part in re.split(r"[\s()]+", plain) if part}
-        return one(plain) or (said_twice.pop() if len(said_twice) == 1 else None)
+        plain = half_width(text)
+        if found := one(plain):
+            return found
+        # A cell may say the same twice: `竖屏 (9:16)`.
+        said = {one(part) for part in re.split(r"[\s()]+", plain) if part}
+        return said.pop() if len(said) == 1 else None
 
     return read
 
@@ -82,7 +87,7 @@ def _audio(text: str) -> Json:
 
 
 def _takes(text: str) -> Json:
-    count = _COUNT.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    count = _COUNT.fullmatch(half_width(text))
     return int(count[1]) or None if count else None
 
 
@@ -92,9 +97,14 @@ def _model(text: str) -> Json:
 
 
 def _addresses(text: str) -> Json:
-    found = [part.strip() for part in _BETWEEN.split(text) if part.strip()]
-    wrong = [part for part in found if not (_WITH_SUFFIX.fullmatch(part) and _ADDRESS.match(part))]
-    return None if wrong or not found else list(dict.fromkeys(found))
+    found = []
+    for part in map(str.strip, _BETWEEN.split(text)):
+        if not part:
+            continue
+        if not _WITH_SUFFIX.fullmatch(part) or not _ADDRESS.match(part):
+            return None
+        found.append(part)
+    return list(dict.fromkeys(found)) or None
 
 
 def _address(text: str) -> Json:

@@ -7,13 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
 from klingflow.errors import Diagnostic
 from klingflow.manifest.budget import ExpressionError
 from klingflow.manifest.expressions import Expression, Language, Meanings
-from klingflow.manifest.pieces import Piece, Unclosed, pieces_of
+from klingflow.manifest.pieces import Piece, Unclosed, has_expression, pieces_of
 from klingflow.manifest.rows import RowPlace
 from klingflow.model import Json
 from klingflow.words import _, joined
@@ -49,14 +48,16 @@ def last_read(expression: Expression, names: dict[str, Any], language: Language)
 
 def columns_in(text: Json) -> list[str]:
     """Return the columns that the expressions in a text name, each once."""
-    if not isinstance(text, str) or "${{" not in text:
+    if not has_expression(text):
         return []
+    found: list[tuple[str, ...]] = []
     try:
-        sources = [piece.source for piece in pieces_of(text) if isinstance(piece, Piece)]
+        for piece in pieces_of(text):
+            if isinstance(piece, Piece):
+                found += _COLUMN.findall(piece.source)
     except Unclosed:
         return []
-    found = (name for source in sources for name in _COLUMN.findall(source))
-    return list(dict.fromkeys("".join(name) for name in found))
+    return list(dict.fromkeys(map("".join, found)))
 
 
 def at_cell(found: Diagnostic, place: RowPlace, column: str) -> Diagnostic:
@@ -103,17 +104,22 @@ def no_column(
     names = [str(name) for name in columns]
     message = found.message
     if not message.endswith("?"):
-        same = (name for name in names if name.casefold() == column.casefold())
-        message += joined(
-            "", (_("; did you mean '{name}'?", name=name) for name in islice(same, 1))
-        )
-    more = ", …" if len(names) > _SHOWN_MOST else ""
-    shown = joined(", ", names[:_SHOWN_MOST]) + more
+        message += _of_another_case(column, names)
+    shown = joined(", ", names[:_SHOWN_MOST])
+    if len(names) > _SHOWN_MOST:
+        shown += ", …"
     if message.endswith("?"):
         message += _(" The columns are {names}", names=shown)
     else:
         message += _("; the columns are {names}", names=shown)
     return found._replace(message=message, related=place.mark)
+
+
+def _of_another_case(column: str, names: Iterable[str]) -> str:
+    for name in names:
+        if name.casefold() == column.casefold():
+            return _("; did you mean '{name}'?", name=name)
+    return ""
 
 
 def in_brackets(source: str, columns: Iterable[str]) -> str | None:

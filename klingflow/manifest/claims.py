@@ -108,8 +108,7 @@ def _clash(first: Sequence[Part], second: Sequence[Part], *, same_id: bool) -> _
     """Return how the values of two ids of one shot clash; None if the ids share no name of a
     value.
     """
-    known = {part.name: part for part in first}
-    pairs = [(known[part.name], part) for part in second if part.name in known]
+    pairs = _pairs(first, second)
     if not pairs:
         return None
     apart = [(one, other) for one, other in pairs if _shown(one) != _shown(other)]
@@ -126,6 +125,12 @@ def _clash(first: Sequence[Part], second: Sequence[Part], *, same_id: bool) -> _
     else:
         text = _("some file systems take {now} for {before}", now=now, before=before)
     return _Clash(mark, _("{text}; write one of them otherwise", text=text), related)
+
+
+def _pairs(first: Sequence[Part], second: Sequence[Part]) -> list[tuple[Part, Part]]:
+    """Return the parts of two ids that have one name."""
+    known = {part.name: part for part in first}
+    return [(known[part.name], part) for part in second if part.name in known]
 
 
 def _listed(parts: Sequence[Part]) -> str:

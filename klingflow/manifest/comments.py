@@ -80,11 +80,8 @@ class Comments:
             return
         if last is None or node is None or last.style:
             return
-        end = last.end_mark.index
-        if text.find("\n", end, at) >= 0:  # before `gap`, which could be long
-            return
-        gap = text[end:at]
-        if gap.strip(" \t"):
+        gap = self._gap(last, at)
+        if gap is None:
             return
         mark = mark_at(text, at, self.file)
         glued = text[at + 1 : at + 2] not in ("", *_BLANK)
@@ -93,6 +90,14 @@ class Comments:
             self.behind[node.mark] = Comment(mark, is_wide and not glued, glued)
         elif glued and node.value is None:
             self.instead.append(mark)
+
+    def _gap(self, last: Any, at: int) -> str | None:
+        """Return the blanks between a value and a `#` in its line; None if more is between them."""
+        end = last.end_mark.index
+        if self.text.find("\n", end, at) >= 0:  # asked first, since the gap could be long
+            return None
+        gap = self.text[end:at]
+        return None if gap.strip(" \t") else gap
 
 
 def _end_of_line(text: str, at: int) -> int:

@@ -14,6 +14,11 @@ def letters(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text))).casefold()
 
 
+def half_width(text: str) -> str:
+    """Return a text in half-width characters, without the blanks around it."""
+    return unicodedata.normalize("NFKC", text).strip()
+
+
 def same_file(name: str) -> str:
     """Return a form that is equal for names that some file system takes for one: without case, and
     with accents composed.

@@ -13,7 +13,7 @@ from math import gcd
 from typing import Final
 
 from klingflow.manifest.catalogue import MODELS
-from klingflow.manifest.folds import letters
+from klingflow.manifest.folds import half_width, letters
 from klingflow.manifest.spelling import nearest
 from klingflow.model import Json
 
@@ -58,7 +58,7 @@ def value_meant(field: str, value: Json, choices: Collection[Json]) -> str | Non
     """Return how a wrong value of a field is written here, if it plainly means one."""
     if isinstance(value, str) and len(value) > _LONGEST:
         return None
-    text = unicodedata.normalize("NFKC", str(value)).strip()
+    text = half_width(str(value))
     if field == "seconds":
         whole = _SECONDS.fullmatch(text)
         return str(int(whole[1])) if whole and int(whole[1]) else None

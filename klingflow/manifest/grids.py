@@ -11,6 +11,7 @@ import io
 from typing import Final, NamedTuple
 
 from klingflow.errors import LINE_END, letters_of
+from klingflow.manifest.encodings import without_mark
 from klingflow.manifest.sheets import SUFFIXES, cells_of, fault_in
 from klingflow.manifest.tables import DECLARATION
 from klingflow.words import _
@@ -39,7 +40,7 @@ def grid_of(text: str, suffix: str) -> Grid:
     """
     if suffix in SUFFIXES:
         return _of_sheet(text)
-    return Grid(_even(_of_csv(LINE_END.sub("\n", text.removeprefix("\ufeff")))), {})
+    return Grid(_even(_of_csv(LINE_END.sub("\n", without_mark(text)))), {})
 
 
 def _of_sheet(text: str) -> Grid:

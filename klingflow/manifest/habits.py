@@ -130,19 +130,22 @@ def _value(field: str, name: str, leaf: Node) -> Iterator[_Doubt]:
             closing=closing,
         )
         yield leaf.mark, QUOTES, message
-    if field == "tags" and (dash := _DASH.match(text)):
-        message = _(
+    if field == "tags" and (message := _of_one_tag(text)):
+        yield leaf.mark, ONE_TAG, message
+
+
+def _of_one_tag(text: str) -> str:
+    """Return what to say about a tag that was probably meant as several; "" for another one."""
+    if dash := _DASH.match(text):
+        return _(
             "this is one tag that begins with {dash}; write '- ' and the tag",
             dash=shown(dash[0][0]),
         )
-        yield leaf.mark, ONE_TAG, message
-    elif field == "tags" and (comma := _COMMAS.search(text)):
-        tags = joined(", ", filter(None, map(str.strip, _COMMAS.split(text))))
-        yield (
-            leaf.mark,
-            ONE_TAG,
-            _("this is one tag with a '{comma}' in it; write [{tags}]", comma=comma[0], tags=tags),
-        )
+    comma = _COMMAS.search(text)
+    if comma is None:
+        return ""
+    tags = joined(", ", filter(None, map(str.strip, _COMMAS.split(text))))
+    return _("this is one tag with a '{comma}' in it; write [{tags}]", comma=comma[0], tags=tags)
 
 
 def _braces(leaf: Node, names: Mapping[str, str], written: Written) -> Iterator[_Doubt]:

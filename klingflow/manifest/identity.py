@@ -51,10 +51,7 @@ _UNSAFE_IN_PATH = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 
 def key_fault(key: str) -> str | None:
     """Return what is wrong with a shot's key, if anything."""
-    at = hidden(key)
-    odd = (c for c in _UNSAFE.findall(key) if not _is_mark(c))
-    bad = next(odd, None) if at is None else key[at]
-    if bad:
+    if bad := _bad_in(key):
         return _("an id has letters, digits, '.', '-' and '_', not {bad}", bad=shown(bad))
     if not key:
         return _("an id cannot be empty")
@@ -68,6 +65,17 @@ def key_fault(key: str) -> str | None:
         )
     if is_device(key):
         return _("Windows keeps this name for a device; choose another id")
+    return None
+
+
+def _bad_in(key: str) -> str | None:
+    """Return a character that an id cannot have; None if there is none."""
+    at = hidden(key)
+    if at is not None:
+        return key[at]
+    for found in _UNSAFE.finditer(key):
+        if not _is_mark(found[0]):
+            return found[0]
     return None
 
 
@@ -213,9 +221,18 @@ def _place_fault(path: str) -> str | None:
     parts = path.split("/")
     if ".." in parts or path.startswith("/"):
         return _("leaves the manifest's folder; write a path below it")
-    files = (part for part in parts[:-1] if part.lower().endswith(_FILES))
-    if kept := next(filter(_is_kept, parts), None) or next(files, None):
+    if kept := _kept_among(parts):
         return _("has a '{kept}', which is not a name for videos; choose another", kept=kept)
+    return None
+
+
+def _kept_among(parts: list[str]) -> str | None:
+    for part in parts:
+        if _is_kept(part):
+            return part
+    for folder in parts[:-1]:
+        if folder.lower().endswith(_FILES):
+            return folder
     return None
 
 

@@ -38,11 +38,12 @@ def named(character: str) -> str:
 
 
 def shown(character: str) -> str:
-    """Return a character as a message quotes it: in quotes, or by its name where nothing of it
-    would be seen.
+    """Return a character as a message quotes it: in quotes, or by its name if nothing of it would
+    be seen.
     """
-    seen = character.isprintable() and not _UNSEEN.match(character)
-    return f"'{character}'" if seen and hidden(character) is None else named(character)
+    if not character.isprintable() or _UNSEEN.match(character) or hidden(character) is not None:
+        return named(character)
+    return f"'{character}'"
 
 
 def hidden(text: str) -> int | None:
@@ -72,4 +73,7 @@ def difference(text: str, meant: str) -> str | None:
     """
     if text == meant or plainly(text) != plainly(meant):
         return None
-    return next((named(c) for c in text if not c.isascii() and c not in meant), None)
+    for character in text:
+        if not character.isascii() and character not in meant:
+            return named(character)
+    return None

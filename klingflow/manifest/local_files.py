@@ -124,9 +124,12 @@ class LocalFiles:
         return True
 
     def as_found(self, seen: Seen) -> dict[str, LocalFile]:
-        """Return all files by path, without content where there is none."""
-        found = ((path, seen.get(path)) for path in self.records)
-        return {p: f if isinstance(f, LocalFile) else LocalFile(p) for p, f in found}
+        """Return all files by path, without content if there is none."""
+        files = {}
+        for path in self.records:
+            found = seen.get(path)
+            files[path] = found if isinstance(found, LocalFile) else LocalFile(path)
+        return files
 
     def seen(self, look: Look) -> Seen:
         """Look at all files, and give their records the content."""
@@ -182,8 +185,9 @@ def _with_contents(request: Request, contents: Mapping[str, str]) -> Request:
     body = replaced(request.body, known)
     if body == request.body:
         return request
-    pending = request.fingerprint is None
-    return with_changes(request, body=body, fingerprint=None if pending else fingerprint(body))
+    if request.fingerprint is None:
+        return with_changes(request, body=body)
+    return with_changes(request, body=body, fingerprint=fingerprint(body))
 
 
 # --- what is wrong with a file -------------------------------------------------------------------

@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Final
 
 from klingflow.manifest import foreign
+from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.fields import SHOT
 from klingflow.manifest.sections import TOP
 from klingflow.model import Json, Node
@@ -26,11 +27,13 @@ def fields_at_the_top(root: Node) -> set[str]:
     """Return the fields of shots that stand at a manifest's top, or in a section that is meant to
     be `defaults:`. They are reported there, and are not missing in each shot as well.
     """
-    strange = {key: node for key, node in _items(root) if key not in TOP}
-    names = {*strange}
-    for key, node in strange.items():
+    names: list[str] = []
+    for key, node in _items(root):
+        if key in TOP:
+            continue
+        names.append(key)
         if foreign.meant(key, TOP) == "defaults":
-            names |= {name for name, _ in _items(node)}
+            names += [name for name, _value in _items(node)]
     fields = {name if name in SHOT else foreign.meant(name, SHOT) for name in names}
     return {field for field in fields if field}
 
@@ -75,8 +78,10 @@ def no_map(value: Json, example: str) -> str:
 
 def listed(entries: list[Node]) -> str:
     """Return what to say about `shots:` written as a list, which many tools use."""
+    id = "s01"
     node = dict(_items(entries[0])).get("id") if entries else None
-    id = node.value if node and isinstance(node.value, str) and node.value.isprintable() else "s01"
+    if node and isinstance(node.value, str) and node.value.isprintable():
+        id = node.value
     return _(
         "'shots' must be a map of ids, not a list; write '{id}: {{ prompt: … }}' instead of"
         " '- {{ id: {id}, prompt: … }}'",
@@ -85,4 +90,4 @@ def listed(entries: list[Node]) -> str:
 
 
 def _items(node: Node | None) -> Iterable[tuple[str, Node]]:
-    return node.value.items() if node and isinstance(node.value, dict) else ()
+    return as_mapping(node.value).items() if node else ()

@@ -126,25 +126,24 @@ def lookup(holder: Any, key: Any) -> Any:
 def _member(holder: dict[Any, Any], key: str | float) -> Any:
     if key in holder:
         return opened(holder[key])
-    names = [name for name in holder if isinstance(name, str)]
     if not isinstance(key, str):
         return Missing(hint=_("'{key}' is undefined", key=key))
-    same = next((name for name in names if composed(name) == composed(key)), None)
-    if same is not None:
-        return opened(holder[same])
-    return Missing(
-        hint=_("'{key}' is undefined{did_you_mean}", key=key, did_you_mean=did_you_mean(key, names))
-    )
+    names = [name for name in holder if isinstance(name, str)]
+    for name in names:
+        if composed(name) == composed(key):
+            return opened(holder[name])
+    hint = did_you_mean(key, names)
+    return Missing(hint=_("'{key}' is undefined{did_you_mean}", key=key, did_you_mean=hint))
 
 
 def _item(holder: Sequence[Any], at: int) -> Any:
-    if not -len(holder) <= at < len(holder):
-        size = (
-            _("text has {length} characters", length=len(holder)) if isinstance(holder, str) else ""
-        )
-        size = size or _("list has {length} items", length=len(holder))
-        return Missing(hint=_("[{at}] is undefined: the {size}", at=at, size=size))
-    return opened(holder[at])
+    if -len(holder) <= at < len(holder):
+        return opened(holder[at])
+    if isinstance(holder, str):
+        size = _("text has {length} characters", length=len(holder))
+    else:
+        size = _("list has {length} items", length=len(holder))
+    return Missing(hint=_("[{at}] is undefined: the {size}", at=at, size=size))
 
 
 def opened(value: Any) -> Any:

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 from klingflow.errors import Mark
+from klingflow.manifest.encodings import without_mark
 from klingflow.manifest.syntax import line_starts
 from klingflow.model import Node
 
@@ -21,7 +22,7 @@ def place_in(node: Node, offset: int, sign: str, sources: Mapping[str, str]) -> 
     """
     if node.plain:
         return node.mark._replace(column=node.mark.column + node.inset + offset)
-    text = sources.get(node.mark.file, "").removeprefix("\ufeff")
+    text = without_mark(sources.get(node.mark.file, ""))
     lines = line_starts(text)
     if node.mark.line > len(lines):
         return node.mark

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from klingflow.errors import LINE_END, Diagnostic, Mark
+from klingflow.manifest.encodings import without_mark
 from klingflow.manifest.punctuation import explained
 from klingflow.manifest.sheets import SUFFIXES, suffix_of
 
@@ -27,7 +28,7 @@ def ordered(
     """
     marked = {found.mark.file for found in diagnostics} & sources.keys()
     of_yaml = {file for file in marked if suffix_of(file) not in _DATA}
-    lines = {file: LINE_END.split(sources[file].removeprefix("\ufeff")) for file in of_yaml}
+    lines = {file: LINE_END.split(without_mark(sources[file])) for file in of_yaml}
     first: dict[tuple[Mark, str, str], Diagnostic] = {}
     for diagnostic in _causes(diagnostics, misread):
         for found in explained(diagnostic, lines.get(diagnostic.mark.file, ())):

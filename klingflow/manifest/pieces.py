@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from klingflow.manifest.budget import ExpressionError
 from klingflow.words import _
@@ -12,6 +12,11 @@ from klingflow.words import _
 BEGIN = "${{"
 _BEGIN = re.compile(r"\$?\$\{\{")
 _INSIDE = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}\}|[][(){}]""", re.DOTALL)
+
+
+def has_expression(value: Any) -> bool:
+    """Return True for a text in which an expression may begin."""
+    return isinstance(value, str) and BEGIN in value
 
 
 class Piece(NamedTuple):

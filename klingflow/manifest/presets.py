@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.entry import Document, Entry
 from klingflow.manifest.layers import merge
+from klingflow.manifest.pieces import has_expression
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.manifest.template import Scope
 from klingflow.model import Json, Node
@@ -39,13 +41,20 @@ class Presets:
 
     def base(self, names: tuple[str, ...]) -> Base:
         """Return the layers of defaults and of these presets, which exist."""
-        if names not in self._bases:
-            presets = (self._document.presets[name] for name in names)
-            layers = [layer for layer in (self._document.defaults, *presets) if layer]
-            maps = [layer for layer in layers if type(layer.value) is dict]
-            tags = [tag for layer in maps for tag in tags_of(layer)]
-            self._bases[names] = Base([merge(maps)] if maps else [], tags)
-        return self._bases[names]
+        known = self._bases.get(names)
+        if known is None:
+            known = self._bases[names] = self._made(names)
+        return known
+
+    def _made(self, names: tuple[str, ...]) -> Base:
+        presets = (self._document.presets[name] for name in names)
+        maps: list[Node] = []
+        tags: list[Node] = []
+        for layer in (self._document.defaults, *presets):
+            if layer and type(layer.value) is dict:
+                maps.append(layer)
+                tags += tags_of(layer)
+        return Base([merge(maps)] if maps else [], tags)
 
     def unknown(self, name: str) -> str | None:
         """Return what is wrong with the name of a preset, if anything."""
@@ -88,15 +97,16 @@ class Presets:
         if type(name) is not str:  # also what only the run knows
             return _("use takes the names of presets: text, or a list of texts")
         preset = self._document.presets.get(name)
-        fields = preset.value if preset and type(preset.value) is dict else {}
-        late = next((field for field in _TOO_LATE if field in fields), None)
-        if late and is_chosen(item):
-            return _(
-                "preset '{name}' has '{late}', which makes the shots before an expression can"
-                " choose for each; name this preset without an expression",
-                name=name,
-                late=late,
-            )
+        if preset is None or not is_chosen(item):
+            return None
+        for late in _TOO_LATE:
+            if late in as_mapping(preset.value):
+                return _(
+                    "preset '{name}' has '{late}', which makes the shots before an expression can"
+                    " choose for each; name this preset without an expression",
+                    name=name,
+                    late=late,
+                )
         return None
 
 
@@ -109,7 +119,7 @@ def written(use: Node | None) -> list[Node]:
 
 def is_chosen(entry: Node) -> bool:
     """Return True for an entry of `use` that an expression makes."""
-    return type(entry.value) is str and "${{" in entry.value
+    return has_expression(entry.value)
 
 
 def tags_of(layer: Node) -> list[Node]:
@@ -120,5 +130,6 @@ def tags_of(layer: Node) -> list[Node]:
 def _names(value: Json) -> Iterator[Json]:
     """Yield the names in what an entry of `use` gives: null and an empty cell give none."""
     for part in value if type(value) is list else [value]:
-        if part is not None and not (type(part) is str and not part.strip()):
+        is_empty_cell = type(part) is str and not part.strip()
+        if part is not None and not is_empty_cell:
             yield part

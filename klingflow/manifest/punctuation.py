@@ -93,9 +93,10 @@ def _in_token(line: str, found: Diagnostic) -> int | None:
     if found.code == "not-a-url":
         return start + 1 if line[start : start + 1] in _OPENINGS else None
     token = _KEY_OR_OPENING.match(line, start)
-    if found.code == "empty-value" and (not token or token[2]):
+    is_no_key = token is None or token[2]
+    if found.code == "empty-value" and is_no_key:
         return _opening_before(line, start)
-    if not token or not token.lastindex:
+    if token is None or token.lastindex is None:
         return None
     return token.start(token.lastindex) + 1
 
@@ -113,9 +114,12 @@ def _around(lines: Sequence[str], at: int, file: str) -> list[Diagnostic]:
     """Return the slips in a line and in those next to it: a parser complains only on the line after
     the one that is wrong.
     """
-    before = next((number for number in range(at - 1, -1, -1) if lines[number].strip()), -1)
+    before = at - 1
+    while before >= 0 and not lines[before].strip():
+        before -= 1
     above = _run(lines, range(before, -1, -1), file)
-    return sorted([*above, *_run(lines, range(at, len(lines)), file)], key=lambda slip: slip.mark)
+    below = _run(lines, range(at, len(lines)), file)
+    return sorted([*above, *below], key=lambda slip: slip.mark)
 
 
 def _run(lines: Sequence[str], numbers: range, file: str) -> list[Diagnostic]:
@@ -132,8 +136,10 @@ def _run(lines: Sequence[str], numbers: range, file: str) -> list[Diagnostic]:
 def _is_block_text(lines: Sequence[str], number: int) -> bool:
     """Return True for a line of a text that a `|` or `>` begins."""
     indent = _indent(lines[number])
-    above = (line for line in reversed(lines[:number]) if line.strip() and _indent(line) < indent)
-    return bool(_BLOCK_TEXT.search(next(above, "")))
+    for line in reversed(lines[:number]):
+        if line.strip() and _indent(line) < indent:
+            return bool(_BLOCK_TEXT.search(line))
+    return False
 
 
 def _indent(line: str) -> int:
@@ -143,4 +149,7 @@ def _indent(line: str) -> int:
 def _in_line(line: str) -> list[int]:
     """Return the columns of Chinese punctuation where YAML needs its own."""
     bare = _IN_QUOTES_OR_COMMENT.sub(lambda text: "x" * len(text[0]), line)
-    return sorted({slip.start(1) + 1 for pattern in _SYNTAX for slip in pattern.finditer(bare)})
+    found: set[int] = set()
+    for pattern in _SYNTAX:
+        found.update(slip.start(1) + 1 for slip in pattern.finditer(bare))
+    return sorted(found)

@@ -29,12 +29,17 @@ def in_block(text: str, indent: int) -> str:
     block, which is indented by `indent` blanks.
     """
     if "\n" in text and _fits_a_block(text):
-        margin = " " * indent
-        sign = "|" if text.endswith("\n") else "|-"
-        lines = text.removesuffix("\n").split("\n")
-        return "\n".join([sign, *(margin + line if line else "" for line in lines)])
-    is_plain = _TO_THE_END.fullmatch(text) and _is_seen(text) and not text[-1].isspace()
-    return text if is_plain and _is_text(text) else _quoted(text)
+        return _block(text, " " * indent)
+    if not _TO_THE_END.fullmatch(text) or not _is_seen(text) or text[-1].isspace():
+        return _quoted(text)
+    return text if _is_text(text) else _quoted(text)
+
+
+def _block(text: str, margin: str) -> str:
+    made = ["|" if text.endswith("\n") else "|-"]
+    for line in text.removesuffix("\n").split("\n"):
+        made.append(margin + line if line else "")
+    return "\n".join(made)
 
 
 def literally(text: str) -> str:
@@ -43,13 +48,14 @@ def literally(text: str) -> str:
 
 
 def _fits_a_block(text: str) -> bool:
-    """True if YAML and editors keep each line as it is: no blanks at an end, none before the
+    """Return True if YAML and editors keep each line as it is: no blanks at an end, none before the
     first.
     """
     lines = text.removesuffix("\n").split("\n")
-    starts_well = bool(lines[0]) and not lines[0][0].isspace()
-    ends_well = bool(lines[-1]) and not any(line[-1:].isspace() for line in lines)
-    return starts_well and ends_well and all(map(_is_seen, lines))
+    if not lines[0] or not lines[-1] or lines[0][0].isspace():
+        return False
+    ends_well = not any(line[-1:].isspace() for line in lines)
+    return ends_well and all(map(_is_seen, lines))
 
 
 def _is_seen(text: str) -> bool:

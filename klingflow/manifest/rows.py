@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from klingflow.errors import Cell, Diagnostic, ManifestError, Mark
+from klingflow.manifest.encodings import without_mark
 from klingflow.manifest.scalars import MAX_INTEGER
 from klingflow.manifest.sheets import SUFFIXES, Sheet
 from klingflow.manifest.source import parse
@@ -62,7 +63,7 @@ def read_rows(text: str, file: str, suffix: str) -> Rows:
     if "\0" in text:
         message = _("holds NUL characters, as UTF-16 without its mark does; save it as UTF-8")
         _refuse(Mark(file, 1, 1), "rows-syntax", message)
-    text = text.removeprefix("\ufeff")
+    text = without_mark(text)
     if found := unfit(text, file, "rows"):
         is_sheet = suffix.lower() in SUFFIXES
         raise ManifestError([_in_its_cell(one, text) for one in found] if is_sheet else found)
@@ -80,7 +81,7 @@ def cell_places(text: str, file: str, suffix: str) -> CellPlaces:
     """Return a function that finds the cells of the rows that `read_rows` has read in the same
     text.
     """
-    return FORMATS[suffix.lower()].places(text.removeprefix("\ufeff"), file)
+    return FORMATS[suffix.lower()].places(without_mark(text), file)
 
 
 def _refuse(mark: Mark, code: str, message: str) -> NoReturn:

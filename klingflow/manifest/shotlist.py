@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final, Literal, NamedTuple, cast
 
 from klingflow.errors import letters_of
 from klingflow.manifest.cell_values import are_addresses, names_in, value_of
-from klingflow.manifest.columns import Column, Feeds, columns_of, header_of
+from klingflow.manifest.columns import Column, Feeds, Header, columns_of, header_of
 from klingflow.manifest.folds import same_file
 from klingflow.manifest.grids import Grid, address
 from klingflow.manifest.identity import cell as id_of
@@ -81,31 +81,44 @@ class ShotList:
 
 
 def read_list(grid: Grid) -> ShotList:
-    """Return the shots of a table. Raises ValueError where no line names its columns, or no row is
-    a shot.
+    """Return the shots of a table. Raises ValueError if no line names its columns, or no row is a
+    shot.
     """
     header = header_of(grid.rows)
     if header is None:
         raise ValueError(
             _("no line of it names columns such as 画面, 时长 or Description, Duration")
         )
-    first, after, names = header
-    rows = [
-        (y, row)
-        for y, row in enumerate(grid.rows[after:], after)
-        if "".join(row).strip() and row not in grid.rows[first:after]
-    ]
-    above = [row for row in enumerate(grid.rows[:first]) if "".join(row[1]).strip()]
-    left = [Left(address(y, _first(row)), "", _shown(row), "above") for y, row in above]
-    feeds, unused = _chosen(columns_of(names), [row for _, row in rows])
-    is_chinese = any(map(_is_chinese, names))
+    rows = _rows_below(grid, header)
+    feeds, unused = _chosen(columns_of(header.names), [row for _, row in rows])
+    is_chinese = any(map(_is_chinese, header.names))
     reader = _Reader(feeds, grid, is_chinese)
-    shots = [entry for y, row in rows if (entry := reader.entry(y, row))]
+    shots = []
+    for y, row in rows:
+        if entry := reader.entry(y, row):
+            shots.append(entry)
     if not shots:
         raise ValueError(_("no row of it says what a shot shows"))
-    left += [*unused, *_unnamed(names, rows), *reader.left]
+    left = [*_above(grid, header), *unused, *_unnamed(header.names, rows), *reader.left]
     _name(shots, left)
     return ShotList(feeds, shots, left, is_chinese)
+
+
+def _rows_below(grid: Grid, header: Header) -> list[tuple[int, Sequence[str]]]:
+    """Return the rows below a header by their indexes, without empty rows and repeated headers."""
+    found: list[tuple[int, Sequence[str]]] = []
+    of_header = grid.rows[header.first : header.after]
+    for y, row in enumerate(grid.rows[header.after :], header.after):
+        if "".join(row).strip() and row not in of_header:
+            found.append((y, row))
+    return found
+
+
+def _above(grid: Grid, header: Header) -> Iterator[Left]:
+    """Yield the rows above a header that have content."""
+    for y, row in enumerate(grid.rows[: header.first]):
+        if "".join(row).strip():
+            yield Left(address(y, _first(row)), "", _shown(row), "above")
 
 
 def _unnamed(header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Left]:
@@ -130,18 +143,16 @@ def _chosen(
     for column in columns:
         cells = [row[column.at] for row in rows if row[column.at].strip()]
         feeds = _feeds_in_truth(column, cells)
-        taken = by_feed.get(feeds, []) if feeds else []
-        why = _why_not(feeds, cells, has_prompt=has_prompt, is_second=bool(taken))
+        why = _why_not(feeds, cells, has_prompt=has_prompt, is_second=feeds in by_feed)
         if why:
-            said = feeds or ""
-            left.append(Left(letters_of(column.at + 1), column.name, "", why, said))
+            left.append(Left(letters_of(column.at + 1), column.name, "", why, feeds or ""))
         elif feeds:
-            by_feed[feeds] = [*taken, column]
+            by_feed.setdefault(feeds, []).append(column)
     shown = [*by_feed.pop("visual", []), *by_feed.pop("camera", [])]
     if shown:
         by_feed["prompt"] = shown
-    feeds_ = [Feed(feeds, columns) for feeds, columns in by_feed.items()]
-    return sorted(feeds_, key=lambda feed: feed.columns[0].at), left
+    found = [Feed(feeds, columns) for feeds, columns in by_feed.items()]
+    return sorted(found, key=lambda feed: feed.columns[0].at), left
 
 
 def _feeds_in_truth(column: Column, cells: Sequence[str]) -> Feeds | None:
@@ -154,17 +165,23 @@ def _feeds_in_truth(column: Column, cells: Sequence[str]) -> Feeds | None:
 def _why_not(
     feeds: Feeds | None, cells: Sequence[str], *, has_prompt: bool, is_second: bool
 ) -> Why | None:
-    """Return why a column is not taken, None for one that is."""
+    """Return why a column is not taken; None for a column that is."""
     if feeds is None:
         return "unknown"
     if has_prompt and feeds in ("visual", "camera"):
         return "own-prompt"
     if is_second and feeds not in _ADDING_UP:
         return "second"
-    said = [cell for cell in cells if not _is_empty(Column(0, "", feeds), cell)]
-    if said and all(_value(feeds, cell) is None for cell in said):
-        return "no-value"
-    return None
+    return "no-value" if _has_no_value(feeds, cells) else None
+
+
+def _has_no_value(feeds: Feeds, cells: Sequence[str]) -> bool:
+    """Return True for a column with content of which nothing is a value of its field."""
+    said = [cell for cell in cells if not _is_empty(feeds, cell)]
+    for cell in said:
+        if _value(feeds, cell) is not None:
+            return False
+    return bool(said)
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -223,47 +240,50 @@ class _Reader:
 
     def _take(self, made: Entry, feed: Feed, y: int, row: Sequence[str]) -> None:
         """Take one field of a row from its columns."""
-        found: list[tuple[Column, Json]] = []
+        values: list[Json] = []
+        places = []
         for column in feed.columns:
-            text = row[column.at]
+            text, place = row[column.at], address(y, column.at)
             if fault := self._faults.get((y, column.at)):
-                self.left.append(Left(address(y, column.at), column.name, fault, "formula"))
-            elif not _is_empty(column, text):
-                value = _value(feed.field, text)
-                found.append((column, value))
-                if value is None:
-                    self._note(y, column, text, feed.field)
-        values = [value for _, value in found if value is not None]
+                self.left.append(Left(place, column.name, fault, "formula"))
+                continue
+            if _is_empty(column.feeds, text):
+                continue
+            value = _value(feed.field, text)
+            if value is None:
+                self.left.append(Left(place, column.name, text, "value", feed.field))
+                continue
+            values.append(value)
+            places.append(place)
         if values:
-            made.at[feed.field] = "、".join(address(y, c.at) for c, v in found if v is not None)
+            made.at[feed.field] = "、".join(places)
             self._put(made, feed.field, values)
 
     def _put(self, made: Entry, name: Feeds, values: list[Json]) -> None:
+        texts = list(map(str, values))
         match name:
             case "id":
-                made.id = str(values[0])
+                made.id = texts[0]
             case "character":
-                made.names = list(dict.fromkeys(n for v in values for n in names_in(str(v))))
+                listed = chain.from_iterable(map(names_in, texts))
+                made.names = list(dict.fromkeys(listed))
             case "images" | "tags":
-                listed = [part for value in values for part in cast("list[str]", value)]
+                listed = chain.from_iterable(cast("list[list[str]]", values))
                 made.fields[name] = list(dict.fromkeys(listed))
             case "prompt":
-                made.fields[name] = _joined(map(str, values), self._is_chinese)
+                made.fields[name] = _joined(texts, self._is_chinese)
             case "scene":
-                made.fields[name] = " ".join(str(value).strip() for value in values)
-            case _ if name in _TEXTS:
-                made.fields[name] = "\n".join(map(str, values))
+                made.fields[name] = " ".join(map(str.strip, texts))
             case _:
-                made.fields[name] = values[0]
-
-    def _note(self, y: int, column: Column, text: str, said: str) -> None:
-        self.left.append(Left(address(y, column.at), column.name, text, "value", said))
+                made.fields[name] = "\n".join(texts) if name in _TEXTS else values[0]
 
 
-def _is_empty(column: Column, text: str) -> bool:
+def _is_empty(feeds: Feeds | None, text: str) -> bool:
     """Return True for a cell that says nothing, or that says that there is nothing."""
-    may_be_meant = column.feeds in ("id", "prompt", "visual", "scene", "audio")
-    return not text.strip() or (not may_be_meant and text.strip().casefold() in _NOTHING)
+    said = text.strip().casefold()
+    if feeds in ("id", "prompt", "visual", "scene", "audio"):
+        return not said  # there, "none" may be meant
+    return not said or said in _NOTHING
 
 
 def _value(feeds: Feeds, text: str) -> Json:
@@ -273,15 +293,14 @@ def _value(feeds: Feeds, text: str) -> Json:
     return text if feeds in ("id", "character") else value_of(feeds, text)
 
 
-def _joined(texts: Iterable[str], is_chinese: bool) -> str:
+def _joined(texts: Sequence[str], is_chinese: bool) -> str:
     """Return the parts of a prompt as one text."""
     after_an_end, comma = ("", "，") if is_chinese else (" ", ", ")
-    whole = ""
-    for text in texts:
-        if whole:
-            whole = whole.rstrip(_BLANKS)
-            whole += after_an_end if whole[-1] in _ENDS else comma
-        whole += text.lstrip(_BLANKS) if whole else text
+    whole = texts[0]
+    for text in texts[1:]:
+        whole = whole.rstrip(_BLANKS)
+        whole += after_an_end if whole[-1] in _ENDS else comma
+        whole += text.lstrip(_BLANKS)
     return whole
 
 
@@ -294,18 +313,26 @@ def _name(shots: Sequence[Entry], left: list[Left]) -> None:
 
     An id is also taken if a take of another shot has its file: `1-2` beside three takes of `1`.
     """
-    wanted = [_safe(entry.id) for entry in shots]
-    if _has_doubles(wanted) and not _has_doubles(with_scene := _with_scenes(shots, wanted)):
-        wanted = with_scene
+    wanted = _wanted_ids(shots)
     given = {same_file(id) for id in wanted if id}
     used: set[str] = set()
     for number, (entry, id) in enumerate(zip(shots, wanted, strict=True), 1):
         takes = cast("int", entry.fields.get("takes", 1))
-        free = _free(id or f"s{number:02}", takes, used if id else used | given)
+        taken = used if id else used | given
+        free = _free(id or f"s{number:02}", takes, taken)
         if id and free != id:
             left.append(Left(entry.at.get("id", ""), "", entry.id, "double", free))
         used |= _files(free, takes)
         entry.id = free
+
+
+def _wanted_ids(shots: Sequence[Entry]) -> list[str]:
+    """Return the ids that the author's numbers make, with scenes if only these tell them apart."""
+    alone = [_safe(entry.id) for entry in shots]
+    if not _has_doubles(alone):
+        return alone
+    with_scenes = _with_scenes(shots, alone)
+    return alone if _has_doubles(with_scenes) else with_scenes
 
 
 def _files(id: str, takes: int) -> set[str]:
@@ -314,7 +341,7 @@ def _files(id: str, takes: int) -> set[str]:
 
 
 def _safe(text: str) -> str:
-    """Return an id that a number of the author makes, empty for none."""
+    """Return an id that a number of the author makes; "" if it makes none."""
     id = id_of(text.strip().lstrip("#＃")).strip(".-")
     return "" if key_fault(id) else id
 

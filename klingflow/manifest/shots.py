@@ -17,6 +17,7 @@ from klingflow.manifest.fields import WANTED
 from klingflow.manifest.files import Files
 from klingflow.manifest.habits import doubts_of
 from klingflow.manifest.local_files import NO_STORE, LocalFiles, Look, Seen
+from klingflow.manifest.pieces import has_expression
 from klingflow.manifest.request import Sendable, is_pending, request_for, with_files_seen
 from klingflow.model import Json, LocalFile, Node, Prices, Request, Shot
 from klingflow.words import _
@@ -126,7 +127,7 @@ class Shots:
         found = dict.fromkeys(entries(node, "vars"), "vars")
         found |= dict.fromkeys(entries(node, "matrix").keys() - {"include", "exclude"}, "matrix")
         foreach = node.value.get("foreach")
-        if foreach and type(foreach.value) is str and "${{" not in foreach.value:
+        if foreach and type(foreach.value) is str and not has_expression(foreach.value):
             for _unused, row in (self.files.rows(foreach.value, foreach.mark) or ())[:1]:
                 found |= dict.fromkeys(row, "row")
         elif foreach and type(foreach.value) is list:

@@ -151,16 +151,26 @@ def nearest_file(name: str, names: Iterable[str]) -> str | None:
     for file in files:
         if same_file(file) == wanted:
             return file
-    order, stem = _kinds_like(name), _stem(name)
-    by_suffix = {_suffix(file): file for file in files if _stem(file) == stem}
-    for suffix in order:
-        if suffix in by_suffix:
-            return by_suffix[suffix]
+    if found := _of_another_suffix(name, files):
+        return found
     for file in files:
         if _stem(file) == wanted:
             return file
-    by_stem = {_stem(file): file for file in files if _suffix(file) in order}
-    found = nearest(stem, by_stem)
+    return _a_slip_away(name, files)
+
+
+def _of_another_suffix(name: str, files: Iterable[str]) -> str | None:
+    by_suffix = {_suffix(file): file for file in files if _stem(file) == _stem(name)}
+    for suffix in _kinds_like(name):
+        if suffix in by_suffix:
+            return by_suffix[suffix]
+    return None
+
+
+def _a_slip_away(name: str, files: Iterable[str]) -> str | None:
+    kinds = _kinds_like(name)
+    by_stem = {_stem(file): file for file in files if _suffix(file) in kinds}
+    found = nearest(_stem(name), by_stem)
     return None if found is None else by_stem[found]
 
 

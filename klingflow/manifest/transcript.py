@@ -195,8 +195,13 @@ def shown(left: Left) -> str:
 
 
 def _comment(text: str) -> str:
-    seen = (c if c.isprintable() or c == "\u3000" else ascii(c)[1:-1] for c in text)
-    return "# " + "".join(seen)
+    return "# " + "".join(map(_seen, text))
+
+
+def _seen(character: str) -> str:
+    if character.isprintable() or character == "\u3000":
+        return character
+    return ascii(character)[1:-1]
 
 
 def _defaults(common: Mapping[str, Json]) -> Iterator[str]:

@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from klingflow.errors import Diagnostic
 from klingflow.manifest import foreign, misplaced
+from klingflow.manifest.coerce import as_mapping
 from klingflow.manifest.fields import ABOUT, SHOT, Field
 from klingflow.manifest.handed import NO_ENVIRONMENT, no_environment
 from klingflow.manifest.layers import without_nulls
 from klingflow.manifest.limits import RUN
+from klingflow.manifest.pieces import has_expression
 from klingflow.manifest.profiles import WITHOUT_EFFECT, check_names
 from klingflow.manifest.sections import INCLUDED, TOP
 from klingflow.manifest.settings import ASSETS, GATEWAY
@@ -34,12 +36,20 @@ from klingflow.words import _, filled
 def check_document(root: Node) -> list[Diagnostic]:
     """Return what is wrong with a manifest's own text: unknown keys, wrong shapes, no shots."""
     found = [*_section(root, TOP, "")]
-    here = {foreign.meant(key, TOP) if key not in TOP else key for key, _ in _items(root)}
-    if not here & {"shots", "include"}:
+    if not _has_shots(root):
         message = _("'shots' is missing: write 'shots:', and under it each video by its id")
         found.append(Diagnostic(root.mark, "missing-field", message))
-    profiles = dict(_items(root.value.get("profiles"))) if type(root.value) is dict else {}
+    profiles = dict(_items(as_mapping(root.value).get("profiles")))
     return [*found, *check_names(profiles), *_sections(root)]
+
+
+def _has_shots(root: Node) -> bool:
+    """Return True if a manifest has shots or includes, or a key that is reported to mean them."""
+    for key, _value in _items(root):
+        meant = key if key in TOP else foreign.meant(key, TOP)
+        if meant in ("shots", "include"):
+            return True
+    return False
 
 
 class _Idle(NamedTuple):
@@ -168,17 +178,20 @@ def _hint(value: Node, key: str, known: Collection[str]) -> str:
 
 def _no_environment(value: Node) -> Fault:
     """Return the fault of a section `env:`: it names variables, but no expression reads them."""
-    listed = value.value if isinstance(value.value, list) else [value]
-    names = [node.value for node in listed if isinstance(node.value, str)]
-    return Fault(("env",), NO_ENVIRONMENT, no_environment(next(iter(names), "NAME")), at_key=True)
+    first = "NAME"
+    for node in value.value if isinstance(value.value, list) else [value]:
+        if isinstance(node.value, str):
+            first = node.value
+            break
+    return Fault(("env",), NO_ENVIRONMENT, no_environment(first), at_key=True)
 
 
 def _items(node: Node | None) -> Iterable[tuple[str, Node]]:
-    return node.value.items() if node and isinstance(node.value, dict) else ()
+    return as_mapping(node.value).items() if node else ()
 
 
 def _is_expression(node: Node) -> bool:
-    return isinstance(node.value, str) and "${{" in node.value
+    return has_expression(node.value)
 
 
 def _has_expression(node: Node) -> bool:
