@@ -81,13 +81,10 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
     """
     if typed and typed[0] in _QUOTES:
         return _("stand without quotation marks; delete {typed} and all others", typed=typed[0])
-    odd = next((c for c in typed if not is_plain(c)), None)
-    if odd:
-        return _without(odd)
+    if not is_plain(typed):
+        return _without(next(c for c in typed if not is_plain(c)))
     if parts.scheme not in _DEFAULT_PORTS or not _names_a_host(host):
-        alone = _HOST_ALONE.match(typed)
-        hint = _("; write https://{alone}", alone=alone[0]) if alone else ""
-        return _("begin with https:// or http:// and name a host{hint}", hint=hint)
+        return _with_a_host(typed)
     if "@" in parts.netloc:
         return _("hold no user name or password (the key has a place of its own)")
     if parts.query or parts.fragment:
@@ -97,6 +94,13 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
 
 def _names_a_host(host: str) -> bool:
     return all(0 < len(label) < _LONGEST_LABEL for label in host.split("."))
+
+
+def _with_a_host(typed: str) -> str:
+    """Return the rule about an address that names no host or no protocol."""
+    alone = _HOST_ALONE.match(typed)
+    hint = _("; write https://{alone}", alone=alone[0]) if alone else ""
+    return _("begin with https:// or http:// and name a host{hint}", hint=hint)
 
 
 def _without(odd: str) -> str:
