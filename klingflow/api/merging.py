@@ -163,12 +163,7 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
     united = unite(tellings)
     new = [p for p in united.purchases if p.uid not in book.purchases]
     updated = [p for p in united.purchases if book.purchases.get(p.uid, p) != p]
-    problems: list[tuple[Path, Problem]] = []
-    for other in others:
-        problems += ((other.path, problem) for problem in other.problems)
-    lineages: set[str] = set()
-    for telling in tellings:
-        lineages |= telling.lineages
+    lineages = frozenset[str]().union(*(telling.lineages for telling in tellings))
     header_stays = (united.lineage, united.serial) == (book.lineage, book.serial)
     purchases_stay = {p.uid: p for p in united.purchases} == book.purchases
     found = Merged(
@@ -178,6 +173,6 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
         paid_twice(united.purchases),
         apart=len(lineages) > 1,
         same=header_stays and purchases_stay,
-        problems=problems,
+        problems=[(other.path, problem) for other in others for problem in other.problems],
     )
     return found, united

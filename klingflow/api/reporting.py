@@ -17,7 +17,7 @@ from klingflow.ledger.book import Book, alike, in_order, same_video
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.media.kept import Kept
-from klingflow.model import Json, Manifest, Picks
+from klingflow.model import FileFact, Json, Manifest, Picks
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
 from klingflow.results.undelivered import undelivered, ways_out
@@ -36,7 +36,7 @@ def status(manifest: Manifest, wish: Wish) -> dict[str, Json]:
 
 
 def status_by(manifest: Manifest, book: Book, wish: Wish, site: Site) -> dict[str, Json]:
-    """As `status`, by a book that is read already."""
+    """Return what `status` does, by a book that is read already."""
     manifest = as_known(manifest, book)
     book, terms = standing_with_picks(manifest, book, site)
     keys = selected_keys(manifest, book, wish, site)
@@ -50,8 +50,7 @@ def status_by(manifest: Manifest, book: Book, wish: Wish, site: Site) -> dict[st
         media=Kept(site.media).get,
         beside=spent_beside(manifest, site),
     )
-    outputs = {p.output for p in book.purchases.values() if p.output and p.sha256}
-    facts = files.facts(site.folder, outputs, site.facts)
+    facts = _facts(book, site)
     for entry in (*record["shots"], *record["orphans"]):
         entry["versions"] = versions(book.of(entry["id"], entry["take"]), facts)
     meant = [p for p in in_order(book.purchases.values()) if keys is None or p.key in keys]
@@ -64,6 +63,12 @@ def status_by(manifest: Manifest, book: Book, wish: Wish, site: Site) -> dict[st
         "problems": [worded(problem) for problem in problems],
         "picks_astray": [str(doubt) for doubt in terms.picks.doubts],
     }
+
+
+def _facts(book: Book, site: Site) -> dict[str, FileFact]:
+    """Return size and hash of every video that the ledger has a place for and that is here."""
+    outputs = {p.output for p in book.purchases.values() if p.output and p.sha256}
+    return files.facts(site.folder, outputs, site.facts)
 
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:

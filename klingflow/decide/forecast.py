@@ -19,7 +19,7 @@ from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
 from klingflow.decide.schedule import BURST
 from klingflow.ledger.moments import moment
-from klingflow.model import Bound, Forecast, History, Limits, Plan, Purchase
+from klingflow.model import Bound, Forecast, History, Limits, Plan, Purchase, Shot
 
 # Tasks that are played in one forecast, in as many rounds as that allows. More rounds say no more.
 _WORK: Final = 20_000
@@ -84,9 +84,13 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
         if action.verb == "resume" and bought is not None:
             yield action.key, Task(bought.tier, age_s=_age_s(bought, plan.terms.at))
         elif shot is not None and request is not None:
-            needed = (source.key for source in sources(shot, plan.by_key, plan.terms))
-            needs = tuple((number, key) for key in needed if key in coming)
+            keys = _keys_needed(shot, plan)
+            needs = tuple((number, key) for key in keys if key in coming)
             yield action.key, Task(request.predicted_tier, found[action.key], needs)
+
+
+def _keys_needed(shot: Shot, plan: Plan) -> list[str]:
+    return [source.key for source in sources(shot, plan.by_key, plan.terms)]
 
 
 def _age_s(bought: Purchase, now: str) -> float:
