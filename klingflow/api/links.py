@@ -149,7 +149,7 @@ def at_stake(site: Site, manifest: Manifest) -> list[Link]:
 
 
 def ledger_at_stake(site: Site) -> list[Link]:
-    """As `at_stake`, of the ledger alone."""
+    """Return what `at_stake` does, for the ledger alone."""
     return _at_stake(of_ledger(site))
 
 

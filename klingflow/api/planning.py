@@ -120,7 +120,7 @@ def selected(manifest: Manifest, wish: Wish) -> set[str] | None:
 
 
 def selected_keys(manifest: Manifest, book: Book, wish: Wish, site: Site) -> set[str] | None:
-    """As `selected`, by a book that is read already. Raises NothingSelected."""
+    """Return what `selected` does, by a book that is read already. Raises NothingSelected."""
     if not (wish.select or wish.exclude or wish.approved):
         return None
     manifest = as_known(manifest, book)
@@ -249,7 +249,7 @@ def standing(manifest: Manifest, book: Book, site: Site) -> Book:
 
 
 def standing_with_picks(manifest: Manifest, book: Book, site: Site) -> tuple[Book, Terms]:
-    """As `standing`, with the terms that say what was picked."""
+    """Return what `standing` does, and the terms that say what was picked."""
     manifest = as_known(manifest, book)
     lines = pickfile.lines_of(site.paths)
     with without_collector():

@@ -188,7 +188,7 @@ def _is_taken_back(book: Book, key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """What a verdict of many takes is about to settle, and what it comes to."""
+    """What a verdict of many takes is about to settle, and the money in it."""
 
     purchases: Sequence[Purchase]
     spending: Mapping[Share, Sum]

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a run came to: the plans as they stand afterwards, and the exit code that the command
+    """The result of a run: the plans as they stand afterwards, and the exit code that the command
     gives.
     """
 

@@ -63,14 +63,14 @@ def site_of(
 
 
 def site_for(manifest: Manifest, wish: Wish, origin: str = "") -> Site:
-    """As `site_of`, for a manifest that is read: its profile says whose ledger is meant."""
+    """Return what `site_of` does, for a loaded manifest: its profile says whose ledger is meant."""
     return site_of(manifest.path, wish, origin, profile=manifest.profile)
 
 
 def unchecked_site(
     file: str | os.PathLike[str], wish: Wish, origin: str = "", *, profile: str = ""
 ) -> Site:
-    """As `site_of`, for who asks the user about links."""
+    """Return what `site_of` does, with links that the user has still to be asked about."""
     path, profile = Path(file), composed(profile)
     if profile:
         _check_name(profile)

@@ -35,7 +35,7 @@ TOLERANCE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What an adoption comes to: `records` are to be written unless `doubts` speak against it."""
+    """An adoption: `records` are to be written unless `doubts` speak against it."""
 
     doubts: tuple[str, ...]
     records: tuple[Purchase, ...]

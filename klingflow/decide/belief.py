@@ -56,8 +56,8 @@ class Names:
     def believed(
         self, uid: str, naming: Naming, outcome: QueryOutcome, held: Held
     ) -> tuple[QueryOutcome, Naming]:
-        """What a query about the purchase `uid` came to, and what its task is called by now. An
-        answer that may be another task's becomes a Hiccup.
+        """Return the outcome of a query about the purchase `uid`, and what its task is called by
+        now. An answer that may be another task's becomes a Hiccup.
 
         A final answer without our id counts only if it came on a connection of its own. An answer
         with another id counts only if, moreover, it is the last of `NAMED_TIMES` that have borne it

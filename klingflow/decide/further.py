@@ -22,7 +22,7 @@ _STANDS: frozenset[Verb] = frozenset({"in_doubt", "resume"})
 
 
 class Again(NamedTuple):
-    """What `--rerun rejected` buys: takes anew, by their keys, and further takes."""
+    """What `--rerun rejected` buys: takes once more, by their keys, and further takes."""
 
     keys: frozenset[str] = frozenset()
     takes: tuple[Take, ...] = ()
@@ -122,8 +122,8 @@ def wanted_again(plan: Plan, book: Book) -> Again:
     """Return what to buy for the selected shots of which no take stands un-rejected: one take each.
 
     `plan` is the plan without that, `book` its ledger. A rejected take whose body has changed since
-    is bought anew; otherwise one that failed is tried again at its own number; otherwise there is a
-    further take.
+    is bought again; otherwise one that failed is tried again at its own number; otherwise there is
+    a further take.
     """
     selected = {a.shot.id for a in plan.actions if a.shot}
     keys: set[str] = set()

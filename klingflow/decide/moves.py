@@ -231,7 +231,7 @@ class _Moving:
         return held
 
     def _holds(self, purchase: Purchase) -> bool:
-        """True if a purchase has to come to its end at its take: nobody would ask after it once
+        """True if a purchase has to end at its take: nobody would ask after it once
         another one serves there.
         """
         if purchase.state in IN_DOUBT | UNFINISHED:

@@ -1,4 +1,4 @@
-"""PURE. When a run goes on, pauses, stops buying or stops, from what its requests came to.
+"""PURE. When a run goes on, pauses, stops buying or stops, by the outcomes of its requests.
 
 Knows every threshold and counts towards it. The time (monotonic seconds) and chance (`u` in [0, 1))
 are handed in; carrying out a Verdict is the runner's part. How fast to buy while nothing is wrong

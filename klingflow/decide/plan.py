@@ -1,5 +1,5 @@
 """PURE. The difference between what a manifest wants and what its ledger holds: one action per
-take, the moves of purchases between takes, where files go, and what it comes to.
+take, the moves of purchases between takes, where files go, and the sums.
 
 What one take needs is decided in take.py, each take after those that it needs.
 """
@@ -156,7 +156,7 @@ def _made(
 
 def terms_of(manifest: Manifest, book: Book, lines: Sequence[PickLine], **known: Any) -> Terms:
     """Return `Terms` of what is `known`, with the takes of a manifest and with what the lines of a
-    picks file come to, by a book before its moves.
+    picks file mean, by a book before its moves.
     """
     terms = Terms(**known, takes=takes_of(manifest))
     if not lines:

@@ -71,7 +71,7 @@ class Sending:
     """The takes that wait and the files they wait for; `names` has what is in a store by now, by
     its name there or by an address. `released` are the takes that waited for another shot before,
     `coming` the videos that are on their way to this disk. `allowed` has what is in a store only
-    because a shot allows what is wrong with it: every other shot is judged anew.
+    because a shot allows what is wrong with it: every other shot is judged again.
     """
 
     def __init__(self) -> None:

@@ -106,7 +106,7 @@ def price_of(purchase: Purchase, prices: Prices | None) -> Price | None:
 
 
 def spending(ledgers: Iterable[Iterable[Purchase]], prices: Prices | None) -> dict[Share, Sum]:
-    """Return what the purchases of several ledgers come to, by heading; none that is empty."""
+    """Return the sums of several ledgers' purchases by heading, without empty ones."""
     totals: defaultdict[Share, _Total] = defaultdict(_Total)
     failed_tasks = prices.failed_tasks if prices else None
     for ledger in ledgers:

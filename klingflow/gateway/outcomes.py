@@ -1,4 +1,4 @@
-"""PURE. What a request can come to: a reply or none, and what a reply says of a create or of a
+"""PURE. The outcomes of a request: a reply or none, and what a reply says of a create or of a
 task. Values alone: `klingflow.gateway.replies` reads them.
 """
 

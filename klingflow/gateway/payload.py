@@ -122,7 +122,7 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
 
 def _in_words(value: object) -> object:
     """Return a list of mistakes as one text: where each one is, and what is wrong there, as FastAPI
-    tells of them in `detail`. What it quotes of the request beside them is left out.
+    reports them in `detail`. What it quotes of the request beside them is left out.
     """
     if not isinstance(value, list):
         return value

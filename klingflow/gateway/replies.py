@@ -331,7 +331,7 @@ def _may_be_of_the_query(told: _Told, wording: Wording) -> bool:
     if told.status != "error":
         return not told.named and wording.is_of_the_request()
     # "error" is also the status of an envelope: beside any error it says nothing of an unnamed
-    # task, but a limit that it tells of a named one is the task's.
+    # task, but a limit that it reports for a named one is the task's.
     if not told.named:
         return error_in(told.task) is not None
     return wording.is_of_the_request() and not kind_of(wording.of_the_task()).passes

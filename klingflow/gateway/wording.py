@@ -1,4 +1,4 @@
-"""PURE. An error that a reply tells of, and what it means once the shot's own texts are out of it.
+"""PURE. An error in a reply, and what it means once the shot's own texts are taken out of it.
 
 What was said is kept for people in full. Where it is doubtful whether words are the gateway's or a
 quote, a create stays in doubt and a task is asked after again.

@@ -1,4 +1,4 @@
-"""PURE. What the gateway said last of a task that did not come to an end in time.
+"""PURE. What the gateway said last of a task that did not end in time.
 
 It stands in a purchase's evidence as `last_answer`: when the gateway was asked, and its words. A
 ledger may come from anywhere, so it is read with care.

@@ -162,7 +162,7 @@ def _boxed(site: Site, wanted: Wanted) -> Iterator[tuple[Purchase, Elsewhere]]:
 
 
 def _is_gone(spot: Spot, site: Site, wanted: Wanted) -> bool:
-    """As `_is_lost`, of a place."""
+    """Decide as `_is_lost`, for a place in a black box."""
     film = film_of(Path(spot.manifest), spot.profile)
     is_dropped = film is not None and _is_dropped(Owner(film, spot.profile), site, wanted)
     is_gone = is_dropped or not boxes.exists(spot)
@@ -172,7 +172,7 @@ def _is_gone(spot: Spot, site: Site, wanted: Wanted) -> bool:
 def _of_relatives(
     site: Site, place: BoxPlace, relatives: Iterable[Spot], wanted: Wanted
 ) -> Iterator[tuple[Purchase, Elsewhere]]:
-    """Yield what other places of the lineage bought. A member is told of bodies alone, because it
+    """Yield what other places of the lineage bought. For a member only bodies are told, because it
     reads what other members did as its own.
     """
     own = boxes.spot_at(place.folder(wanted.book.lineage))

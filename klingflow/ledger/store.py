@@ -297,8 +297,8 @@ class Ledger:
         return [advance(p, "unsent", self._now()) if p.state == "intent" else p for p in purchases]
 
     def _save_elsewhere(self, purchases: Sequence[Purchase]) -> LedgerBroken:
-        anew = {p.uid for p in purchases}
-        self.unwritten = [p for p in self.unwritten if p.uid not in anew]
+        saved = {p.uid for p in purchases}
+        self.unwritten = [p for p in self.unwritten if p.uid not in saved]
         self.unwritten += (p for p in purchases if p.task_id)
         lines = b"".join(map(journal_line, purchases))
         if self.box:

@@ -44,7 +44,7 @@ def unite(tellings: Iterable[Telling]) -> United:
     """Return all that the ledgers know. No task id is lost: it is in a purchase, or in an account
     that contradicts one.
 
-    Merging in several steps comes to the same ledger, with one exception: an account that was set
+    Merging in several steps gives the same ledger, with one exception: an account that was set
     aside at one step (another task of the same attempt) is not there at the next. Each purchase
     then has the same task, and less may be known of it.
     """

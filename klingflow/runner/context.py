@@ -122,7 +122,7 @@ class Outcome:
 @dataclass(slots=True)
 class Context:
     """`clock` gives monotonic seconds, `now` UTC as ISO 8601, `chance` numbers in [0, 1), `new_uid`
-    a fresh purchase id. `emit` is told of every event and must not raise. `wake` tells the
+    a fresh purchase id. `emit` gets every event and must not raise. `wake` tells the
     dispatcher to look again. `bought` names every intent, by manifest number and uid. `waiting` has
     what waits, and `chains` what each take holds up, of each manifest; `sending` has what waits for
     its local files. `unstorable` says of a manifest why its store takes nothing. `looking` has what

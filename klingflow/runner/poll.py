@@ -156,8 +156,8 @@ async def _failed(context: Context, flight: Flight, outcome: TaskFailed) -> None
     if retry:
         # A new purchase: it reserves again, whatever became of the money for the failed task.
         known = wanted.known | {flight.purchase.uid}
-        anew = Wanted(wanted.job, wanted.action, known, wanted.chain, failures=wanted.failures)
-        want(context, anew)
+        again = Wanted(wanted.job, wanted.action, known, wanted.chain, failures=wanted.failures)
+        want(context, again)
     else:
         context.obey(context.patience.failed(wanted.action.key))
 

@@ -19,7 +19,7 @@ from klingflow.words import _
 async def upload(context: Context, file: Sent) -> None:
     """Put one file into its store, and read it back over its public address.
 
-    Takes that wait for nothing more are queued. Those that cannot be sent are told of.
+    Takes that wait for nothing more are queued. Those that cannot be sent are reported.
     """
     name = None
     try:

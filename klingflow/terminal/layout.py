@@ -207,7 +207,7 @@ def _cut(part: Part, columns: int) -> Part:
 
 
 def shown_part(part: Part) -> Part:
-    """As `showable`, for a part of a line."""
+    """Return what `showable` does, for a part of a line."""
     text = showable(text_of(part))
     return text if isinstance(part, str) else Painted(text, part.style)
 

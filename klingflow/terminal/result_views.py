@@ -38,7 +38,7 @@ _SHOWN = 20  # lines about single shots
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What a result says of one manifest. `delivered`: the keys of the takes whose video came.
-    `attention`: what has not come to its end, and why. `remarked`: the videos to look at.
+    `attention`: what has not ended, and why. `remarked`: the videos to look at.
     """
 
     title: str

@@ -91,7 +91,7 @@ def _wrapped(
     subsequent_indent: str = "",
     preserve_paragraphs: bool = False,
 ) -> str:
-    """As `click.formatting.wrap_text`, for a language whose characters take two columns."""
+    """Wrap as `click.formatting.wrap_text`, in a language whose characters take two columns."""
     text = text.expandtabs()
     if not preserve_paragraphs:
         return "\n".join(wrapped(_flat(text), width, initial_indent, subsequent_indent))
