@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from klingflow.sandbox import child
-from klingflow.sandbox.child import Sandbox
+from klingflow.sandbox.child import Child
 from klingflow.sandbox.options import Options
 
 KEY = "sk-0123456789abcdef"
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Child]:
     """Started as `run --sandbox` does by a user who also has a key, in a folder from elsewhere."""
     monkeypatch.setenv("KLINGFLOW_API_KEY", KEY)
     monkeypatch.chdir(tmp_path)
@@ -28,13 +28,13 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
         yield running
 
 
-def test_a_module_in_the_users_folder_is_not_run(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_module_in_the_users_folder_is_not_run(sandbox: Child, tmp_path: Path) -> None:
     """`python -m` would look there first."""
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_no_key_is_in_the_childs_environment_or_arguments(sandbox: Sandbox) -> None:
+def test_no_key_is_in_the_childs_environment_or_arguments(sandbox: Child) -> None:
     """Neither the user's, which is no business of the sandbox, nor the sandbox's own."""
     process = Path("/proc") / str(sandbox.process.pid)
     shown = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
@@ -44,7 +44,7 @@ def test_no_key_is_in_the_childs_environment_or_arguments(sandbox: Sandbox) -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_every_socket_listens_on_loopback_alone(sandbox: Sandbox) -> None:
+def test_every_socket_listens_on_loopback_alone(sandbox: Child) -> None:
     """There is no option for another address."""
     process = Path("/proc") / str(sandbox.process.pid)
     links = [str(fd.readlink()) for fd in (process / "fd").iterdir()]
@@ -66,7 +66,7 @@ def table(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "route", ["GET /sandbox/ledger", "PUT /sandbox/options", "GET /files/x.mp4"]
 )
-def test_a_name_that_only_leads_here_is_refused(sandbox: Sandbox, route: str, host: str) -> None:
+def test_a_name_that_only_leads_here_is_refused(sandbox: Child, route: str, host: str) -> None:
     """A page whose name was made to mean 127.0.0.1 cannot read the charges or set the faults."""
     method, path = route.split()
     named = host.format(port=httpx.URL(sandbox.base_url).port)
@@ -76,7 +76,7 @@ def test_a_name_that_only_leads_here_is_refused(sandbox: Sandbox, route: str, ho
     assert reply.status_code == 400
 
 
-def test_a_page_elsewhere_is_not_told_that_it_may_ask(sandbox: Sandbox) -> None:
+def test_a_page_elsewhere_is_not_told_that_it_may_ask(sandbox: Child) -> None:
     """A browser asks before a PUT to another origin, and hears no yes."""
     asked = {"origin": "https://evil.example", "access-control-request-method": "PUT"}
     reply = httpx.options(f"{sandbox.base_url}/sandbox/options", headers=asked, trust_env=False)
@@ -84,7 +84,7 @@ def test_a_page_elsewhere_is_not_told_that_it_may_ask(sandbox: Sandbox) -> None:
     assert not any(name.startswith("access-control") for name in reply.headers)
 
 
-def test_by_its_own_name_it_answers(sandbox: Sandbox) -> None:
+def test_by_its_own_name_it_answers(sandbox: Child) -> None:
     """As 127.0.0.1 and as localhost."""
     for host in ("127.0.0.1", "localhost"):
         address = httpx.URL(sandbox.base_url).copy_with(host=host)

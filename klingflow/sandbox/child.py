@@ -31,7 +31,6 @@ class Sandbox:
     """
 
     base_url: str
-    process: subprocess.Popen[str]
 
     def ledger(self) -> Any:
         """Return what was charged and refunded: `GET /sandbox/ledger`."""
@@ -48,6 +47,13 @@ class Sandbox:
         with _DIRECT.open(request) as reply:
             reply.read()
 
+
+@dataclass(frozen=True, slots=True)
+class Child(Sandbox):
+    """A sandbox that is a child of this process."""
+
+    process: subprocess.Popen[str]
+
     def kill(self) -> None:
         """End the sandbox at once, as a crash would; what its state file holds stays."""
         self.process.kill()
@@ -59,9 +65,7 @@ def _ignore(line: str) -> None:
 
 
 @contextlib.contextmanager
-def start(
-    options: Options | None = None, tell: Callable[[str], None] = _ignore
-) -> Iterator[Sandbox]:
+def start(options: Options | None = None, tell: Callable[[str], None] = _ignore) -> Iterator[Child]:
     """Start a sandbox on a free port, or on the one that the options name; stop it on leaving.
 
     `tell` gets, at the end, each line that the sandbox has for a person. The options go through a
@@ -91,7 +95,7 @@ def start(
         address = process.stdout.readline().strip()
         if not address:
             raise KlingflowError(f"the sandbox did not start: {process.stderr.read().strip()}")
-        yield Sandbox(address, process)
+        yield Child(address, process)
     finally:
         for line in _stopped(process):
             tell(line)
