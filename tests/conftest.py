@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Every process that a test starts would compile all of klingflow again: more than the test itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long an example takes is the machine's matter: a busy one, or one that runs mutants, fails no
 # property by it. CI tries the same examples each time, whatever version of Hypothesis it has:
 # elsewhere they are others each time.
