@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from klingflow.sandbox.child import Sandbox, start
+from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
+from tests import forked
+
+PATIENCE_S = 240.0
+PROGRAM = ("-m", "klingflow")  # as Python is told to start it
 
 # No waiting in tests: every limit of a run is far away, and polls may follow each other closely.
 FAST = {
@@ -74,7 +78,7 @@ class Pipeline:
         (self.folder / "prices.yaml").write_text(json.dumps(prices), encoding="utf-8")
 
     def start(
-        self, *arguments: str, python: Sequence[str] = ("-m", "klingflow"), **environ: str
+        self, *arguments: str, python: Sequence[str] = PROGRAM, **environ: str
     ) -> subprocess.Popen[str]:
         """A klingflow process, its output piped. `python` is how Python is told to start it."""
         env = {**self.environ, **environ}
@@ -93,17 +97,33 @@ class Pipeline:
         """Run klingflow to its end; its exit code must be `code`. Returns stdout and stderr
         together.
         """
-        process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=240)
-        assert process.returncode == code, f"exit {process.returncode}, not {code}\n{out}\n{err}"
-        return out + err
+        done = self.done(*arguments, **environ)
+        said = done.stdout + done.stderr
+        assert done.returncode == code, f"exit {done.returncode}, not {code}\n{said}"
+        return said
+
+    def done(
+        self, *arguments: str, python: Sequence[str] = PROGRAM, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run klingflow to its end, however it ends. It is killed, with TimeoutExpired, if that
+        takes too long.
+        """
+        env = {**self.environ, **environ}
+        if python == PROGRAM and forked.can_have(env):
+            return forked.run(arguments, self.folder, env, PATIENCE_S)
+        with self.start(*arguments, python=python, **environ) as process:
+            try:
+                out, err = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def data(self, *arguments: str) -> Any:
         """What a command with --format json prints."""
-        process = self.start(*arguments, "--format", "json")
-        out, err = process.communicate(timeout=240)
-        assert process.returncode == 0, err
-        return json.loads(out)
+        done = self.done(*arguments, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def purchases(self) -> list[dict[str, Any]]:
         """The ledger's lines, without its header."""
@@ -148,7 +168,7 @@ def sandboxed(
 ) -> Iterator[tuple[Pipeline, Sandbox]]:
     """A pipeline in `folder` and a sandbox with `faults` as its gateway."""
     given = Options(faults=faults, task_time=task_time, plain_clips=True, **options)
-    with start(given) as sandbox:
+    with forked.sandbox_with(given) as sandbox:
         yield pipeline_at(folder, sandbox.base_url), sandbox
 
 

@@ -16,7 +16,7 @@ from klingflow.ledger.places import ledger_paths
 from klingflow.ledger.store import read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.judge import judge
-from tests.harness import Pipeline, charges
+from tests.harness import PROGRAM, Pipeline, charges
 
 PATIENCE_S = 240
 # Files of one moment, which no run that ends well leaves lying about. (`.damaged` is kept: what a
@@ -88,19 +88,16 @@ def account(
 
 
 def ends(
-    film: Pipeline, *arguments: str, python: Sequence[str] = ("-m", "klingflow")
+    film: Pipeline, *arguments: str, python: Sequence[str] = PROGRAM
 ) -> tuple[int | None, str]:
     """The exit code and the words of a klingflow process; no code if it had to be killed for
     hanging.
     """
-    process = film.start(*arguments, python=python)
     try:
-        out, err = process.communicate(timeout=PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, err = process.communicate()
-        return None, f"{' '.join(arguments)} hung: {out}{err}"
-    return process.returncode, out + err
+        done = film.done(*arguments, python=python)
+    except subprocess.TimeoutExpired as late:
+        return None, f"{' '.join(arguments)} hung: {late.stdout!r} {late.stderr!r}"
+    return done.returncode, done.stdout + done.stderr
 
 
 def left_behind(film: Pipeline) -> list[str]:

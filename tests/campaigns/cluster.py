@@ -23,8 +23,9 @@ from klingflow.cluster.temporal.server import Server, program, started
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import parse_journal
-from klingflow.sandbox.child import Sandbox, start
+from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
+from tests import forked
 from tests.campaigns.relay import Relay, relayed
 from tests.harness import Pipeline, charges
 
@@ -231,7 +232,7 @@ def clustered(
     with ExitStack() as stack:
         server = stack.enter_context(started(folder))
         gateway = Options(state=str(folder / "gateway"), plain_clips=True, **options)
-        box = stack.enter_context(start(gateway))
+        box = stack.enter_context(forked.sandbox_with(gateway))
         ports: Mapping[Peer, int] = {
             "server": server.port,
             "gateway": int(box.base_url.rpartition(":")[2]),

@@ -22,8 +22,9 @@ from klingflow.errors import Mark
 from klingflow.ledger.lifecycle import begin
 from klingflow.ledger.uids import uid_of
 from klingflow.model import Node, Purchase, Request, Shot
-from klingflow.sandbox.child import Sandbox, start
+from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
+from tests import forked
 from tests.campaigns.buyers import AT_ONCE
 from tests.campaigns.figures import Report
 from tests.harness import charges
@@ -75,7 +76,8 @@ def _round(
     """Hand over `shots`, kill so many hosts at random moments, let the others end, and judge."""
     chance = random.Random(seed)
     store = _store(folder)
-    with start(Options(faults=SLOW, seed=seed, task_time="0s", plain_clips=True)) as sandbox:
+    options = Options(faults=SLOW, seed=seed, task_time="0s", plain_clips=True)
+    with forked.sandbox_with(options) as sandbox:
         _hand_over(store, shots, sandbox.base_url)
         command = [str(store.folder), sandbox.base_url, *more]
         hosts = [_host(folder, n, command, chance) for n in range(HOSTS)]

@@ -32,8 +32,9 @@ from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT
 from klingflow.ledger.boxplaces import place_name
 from klingflow.ledger.lines import journal_line, lock_header, lock_line, parse_lock, runner_line
 from klingflow.model import Purchase
-from klingflow.sandbox.child import Sandbox, start
+from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
+from tests import forked
 from tests.campaigns.figures import Report
 from tests.harness import Pipeline, charges, pipeline_at
 from tests.purchases import AT, intent, submitted
@@ -188,7 +189,8 @@ def _content(path: Path) -> str:
 @contextmanager
 def a_world(folder: Path) -> Iterator[World]:
     """Our film is bought at the sandbox, and everything the user has is in the environment."""
-    with start(Options(task_time="0s", plain_clips=True)) as sandbox, listening() as ear:
+    options = Options(task_time="0s", plain_clips=True)
+    with forked.sandbox_with(options) as sandbox, listening() as ear:
         ours = pipeline_at(folder / "ours", sandbox.base_url, KEY)
         home = folder / "home"
         (home / ".config").mkdir(parents=True)
