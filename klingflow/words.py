@@ -63,7 +63,7 @@ class Text(str):
         )
 
     def _translated(self, translate: Callable[[str], str]) -> str:
-        # "" is what gettext has a catalogue's own heading by.
+        # gettext keeps a catalogue's own heading under "".
         return translate(self.template) if self.template else ""
 
 

@@ -16,7 +16,7 @@ COLUMNS: Final = (
     *("number", "scene", "shot", "take", "title", "start", "seconds", "file"),
     *("prompt", "dialogue", "note", "model", "task_id", "missing"),
 )
-# With which a spreadsheet takes a cell for a formula, and may run what stands there.
+# A spreadsheet takes a cell that begins with one of these for a formula, and may run it.
 _FORMULA: Final = ("=", "+", "-", "@", "\t")
 
 

@@ -12,7 +12,7 @@ import opentimelineio as otio
 from klingflow.results.timeline import Clip, Cut, Span, rate_of
 from klingflow.words import _, joined
 
-# Under which the facts of a shot stand in the metadata of a clip.
+# The key of a shot's facts in the metadata of a clip.
 OURS: Final = "klingflow"
 _TOLD: Final = ("key", "scene", "title", "prompt", "note", "model", "task_id", "missing")
 

@@ -282,7 +282,7 @@ def _without_a_layer_below() -> Iterator[Json]:
     yield _unless_in_defaults(_OF_A_SCENE, {"allOf": lengths})
 
 
-# Where one of these is, lengths follow another rule, or none.
+# In a shot with one of these fields, lengths follow another rule, or none.
 _OF_A_SCENE: Final = ("kind", "request", "extra", "motion_video", "allow")
 
 

@@ -79,7 +79,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     **{rule.code: rule.doc for rule in RULES},
 }
 _LIFTED: Final = _RULE_ERRORS | _LIMITS.keys()
-# Choices of this language: `allow` is about what a gateway may know better.
+# Choices of this language, which `allow` does not lift: it is about what a gateway may know better.
 _OWN: Final = frozenset(
     (name,) for name, field in SHOT.items() if "enum" in field.schema and not field.places
 )

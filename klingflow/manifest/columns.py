@@ -65,7 +65,7 @@ _IN_A_TABLE: Final[dict[Feeds, str]] = {
 _NAMES: Final[dict[str, Feeds]] = {
     letters(word) or word: feeds for feeds, words in _IN_A_TABLE.items() for word in words.split()
 }
-# They say how shots are joined, which is no matter of one shot.
+# Columns about how shots are joined, not about one shot.
 _OF_THE_CUT: Final = frozenset({"transition", "transitions", "转场", "转场方式", "切换", "衔接"})
 _BRACKETS: Final = re.compile(r"[(（\[【][^)）\]】]*[)）\]】]")
 _BETWEEN: Final = re.compile(

@@ -301,7 +301,7 @@ class _Compilation:
         defaults = root.value.get("defaults") if entries(root, "defaults") else None
         name, profile = self.name(root, renderer, scope), self.laid(root)
         return Document(
-            # By a name that no profile has, each output could be wrong as well.
+            # The name of an unknown profile is left out: it could make each output wrong.
             name=name if profile is None else f"{name}.{self.profile}",
             defaults=defaults,
             presets=self.sections["presets"],
@@ -313,7 +313,7 @@ class _Compilation:
         )
 
     def laid(self, root: Node) -> Node | None:
-        """Return the profile that lies over every shot, None without one."""
+        """Return the profile that lies over every shot; None if there is none."""
         found = chosen(self.profile, entries(root, "profiles")) if self.profile else None
         if isinstance(found, Diagnostic):
             self.diagnostics.append(found)

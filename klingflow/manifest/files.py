@@ -90,7 +90,7 @@ class Files:
         return posixpath.join(posixpath.dirname(self.path), posixpath.normpath(path))
 
     def rows(self, path: str, mark: Mark) -> Rows | None:
-        """Return the rows of a foreach file, which is read once; None where it cannot be read."""
+        """Return the rows of a foreach file, which is read once; None if it cannot be read."""
         full = self.beside(path, mark)
         if full is None:
             return None

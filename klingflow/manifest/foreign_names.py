@@ -19,8 +19,8 @@ _NO_SUCH = _("the gateway has no such thing")
 
 
 class Name(NamedTuple):
-    """Foreign names of one thing. `field` is its name here, None where there is none; `write` is
-    what to write, as an example, or in a sentence what to do.
+    """Foreign names of one thing. `field` is its name here, None if there is none; `write` is what
+    to write, as an example, or a sentence that says what to do.
     """
 
     names: str  # separated by blanks
@@ -29,8 +29,8 @@ class Name(NamedTuple):
 
     @property
     def advice(self) -> str:
-        """Return what completes a message about one of the names. The author's own value is to
-        stay, so an example with a value says that it is one.
+        """Return what completes a message about one of the names. The author should keep the value,
+        so an example with a value says that it is an example.
         """
         if not self.write.startswith(f"{self.field}:"):
             return _("; {write}", write=self.write)
@@ -39,7 +39,7 @@ class Name(NamedTuple):
         return _("; write {name}'{write}'", name=name, write=self.write)
 
 
-# Rows that a shot list is read by, too (columns.py).
+# columns.py reads shot lists by these rows, too.
 PROMPT: Final = Name(
     "text prompts text_prompt prompt_text positive positive_prompt video_prompt 提示词 提示 提示语"
     " 正向提示词 正面提示词 视频提示词 ai提示词 中文提示词 英文提示词",

@@ -31,8 +31,8 @@ _STEPS_MOST = 8
 
 
 def _list(value: Any) -> list[Any]:
-    """Return the items of a list. A text is not taken for its characters, as Jinja takes it: where
-    a list is wanted, a text is one that nobody has split.
+    """Return the items of a list. Unlike Jinja, do not take a text for its characters: a text in
+    place of a list is one that nobody has split.
     """
     if not isinstance(value, (list, tuple)):
         raise ExpressionError(
@@ -61,8 +61,8 @@ _Getter = Callable[[Any], Any]
 
 
 def _member_at(path: Any) -> _Getter:
-    """Return what takes from an item the member that a path leads to: `'a.b.0'`, or an index. None
-    is the item itself.
+    """Return a function that takes a member from an item: `'a.b.0'` is a path to it, an int its
+    index. None stands for the item itself.
     """
     steps = path.split(".") if isinstance(path, str) else [] if path is None else [path]
     # Each item takes all steps, and the budget counts none of them.
@@ -83,8 +83,8 @@ def _member_at(path: Any) -> _Getter:
 
 
 def _comparable(path: Any, case_sensitive: Any) -> _Getter:
-    """Return what takes from an item what it is compared by: upper and lower case are the same
-    unless a call says `case_sensitive`.
+    """Return a function that makes of an item what it is compared by: upper and lower case are the
+    same unless a call says `case_sensitive`.
     """
     member = _member_at(path)
 
@@ -153,7 +153,7 @@ def _float(value: Any, default: Any = NO_DEFAULT) -> Any:
 
 
 def _real(value: Any) -> int | float | None:
-    """Return a number as it is, and a text that is one as a float; None for all else."""
+    """Return a number as it is, and a text that is one as a float; None for anything else."""
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
     return value if isinstance(value, (int, float)) else None
@@ -193,7 +193,7 @@ def _round(value: Any, precision: Any = 0, method: Any = "common") -> Any:
 
 
 def _tojson(value: Any, indent: Any = None) -> str:
-    """Return JSON with sorted keys. It is no part of HTML, so that nothing is escaped for that."""
+    """Return JSON with sorted keys. Nothing is escaped for HTML."""
     spaces = None if indent is None else _count(indent, most=16)
     encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, indent=spaces)
     parts: list[str] = []

@@ -37,7 +37,7 @@ _TEXTS: Final = frozenset({"prompt", "style", "scene", "title", "note", "dialogu
 _MAY_BE_TEXT: Final = frozenset({"vars", "matrix", "foreach", "tags", "extra", "request"})
 _SENT: Final = frozenset({"prompt", "style"})
 _PAIRS: Final = {"“": "”", "「": "」", "『": "』", "‘": "’", "＂": "＂"}
-# A dash that is none of YAML's, or has no plain blank behind it: what follows is one text.
+# A dash that YAML does not know, or that has no plain blank behind it: all of it is one tag.
 _DASH = re.compile(r"(?:[－—–−·•]\s?|-[^\S ])(?=\S)")
 _COMMAS = re.compile("[，、；]")
 _NAME = r"(?:(vars|matrix|row)\s*\.\s*)?([^\W\d][\w-]*)"

@@ -20,7 +20,7 @@ NOTHING: Final = (
 # Blanks that YAML, addresses and CSV take for letters.
 BLANKS: Final = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _UNSEEN: Final = re.compile(f"[{NOTHING}{BLANKS}]")
-# What makes one emoji of several: it shows nothing only where it does not follow one.
+# Joins several emoji to one. It shows nothing only if it does not follow an emoji.
 _JOINER: Final = "(?<![\u2000-\u3300\ufe0f\U0001f000-\U0001faff])[\u200d\ufe00-\ufe0f]"
 _HIDDEN: Final = re.compile(f"[{NOTHING}]|{_JOINER}")
 
@@ -47,9 +47,9 @@ def shown(character: str) -> str:
 
 
 def hidden(text: str) -> int | None:
-    """Return the offset of the first character that shows nothing, None without one.
+    """Return the offset of the first character that shows nothing; None if there is none.
 
-    What joins emoji is part of them.
+    A character that joins emoji is part of them.
     """
     if text.isascii():
         return None

@@ -43,7 +43,7 @@ LimitName = Literal[
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Limit(Setting):
     """One limit. `stricter` returns the stricter of two values; `flag` is the option of `run` that
-    sets it.
+    sets it, None if no option does.
     """
 
     name: LimitName
@@ -192,9 +192,9 @@ def _strictest(limit: Limit, values: Sequence[Any]) -> Any:
 def under_flags(limits: Limits, given: Mapping[str, Json]) -> Limits:
     """Return the limits with the command line's over them.
 
-    `given` holds the options by the names of the record's attributes: None where none was given, an
-    int where the command line has checked it, text otherwise. Raises ValueError, which names the
-    flag.
+    `given` holds the options by the names of the record's attributes: None if an option was not
+    given, an int if the command line has checked it, otherwise text. Raises ValueError, which names
+    the flag.
     """
     changes: dict[str, Any] = {}
     for limit in _WITH_FLAG:

@@ -26,9 +26,8 @@ class Link(NamedTuple):
 def check_links(
     links: Iterable[Link], takes: Mapping[str, int | None], unsure: Collection[str]
 ) -> list[Diagnostic]:
-    """Return what is wrong with the links. `takes` has how many takes each shot has, None where
-    that cannot be told. `unsure` are keys whose ids are not all known: links to them are not
-    judged.
+    """Return what is wrong with the links. `takes` has how many takes each shot has, None if that
+    cannot be told. `unsure` are keys whose ids are not all known: links to them are not judged.
     """
     found = []
     needs: dict[str, list[Link]] = {}

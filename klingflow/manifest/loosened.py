@@ -53,8 +53,8 @@ PUBLIC_VIDEO: Final = {
     "pattern": rf"^[Hh][Tt][Tt][Pp][Ss]://[^\s/]\S*$|^{PATH}$",
     "title": "a public https URL or the path of a file",
 }
-# By what its map is called among `$defs`: something of another shot's video beside an address. In a
-# layer each of its fields may be null.
+# What of another shot's video may stand beside an address, by the name of its map in `$defs`. In a
+# layer each field of the map may be null.
 _OF_A_VIDEO: Final[Mapping[str, Json]] = {
     "frame-of-a-video": IMAGE,
     "whole-video": VIDEO,

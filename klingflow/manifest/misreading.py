@@ -30,12 +30,12 @@ class Broken(NamedTuple):
 
     @property
     def before(self) -> str:
-        """Return what stands before the place in its line."""
+        """Return the text before the place in its line."""
         return self.text[: self.column - 1]
 
     @property
     def rest(self) -> str:
-        """Return what stands from the place on in its line."""
+        """Return the text from the place on in its line."""
         return self.text[self.column - 1 :]
 
     @property
@@ -57,13 +57,13 @@ _EXPECTS = ("did not find expected key", "did not find expected ',' or '}'")
 _NO_KEY = "mapping values are not allowed in this context"
 _GLUED_KEY = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],]+):(?=[^\s/:])")
 _SIGN = re.compile(r"(?:^|[\s\[{,])#")
-# What the parser misses, one of these, where a comment has taken the end of {…} or […].
+# The parser misses one of these if a comment has taken the end of {…} or […].
 _CLOSERS: Final = {
     "did not find expected ',' or '}'": "}",
     "did not find expected ',' or ']'": "]",
     "did not find expected node content": "]}",
 }
-# What it says of a text that goes on below a comment.
+# What the parser says about a text that goes on below a comment.
 _ENDS_A_TEXT = ("could not find expected ':'", "did not find expected key")
 _LINES_BACK = 200
 _OPENS: Final = {"}": "{", "]": "["}
@@ -225,7 +225,7 @@ def _comment_in_a_bracket(broken: Broken, closers: str) -> Explained | None:
 
 
 def _takes(line: str, at: int, closing: str) -> bool:
-    """True if the comment at `at` holds `closing`, whose bracket is open before it."""
+    """Return True if the comment at `at` holds `closing`, whose bracket is open before it."""
     before, comment = line[:at], line[at + 1 :]
     return closing in comment and before.count(_OPENS[closing]) > before.count(closing)
 
@@ -237,7 +237,7 @@ def _sign_in(line: str) -> int | None:
 
 
 def _is_outside(line: str, column: int) -> bool:
-    """True if no quotation mark is open at `column`, which counts from 0."""
+    """Return True if no quotation mark is open at `column`, which counts from 0."""
     return all(line.count(mark, 0, column) % 2 == 0 for mark in "\"'")
 
 

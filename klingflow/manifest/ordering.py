@@ -11,7 +11,7 @@ from klingflow.manifest.encodings import without_mark
 from klingflow.manifest.punctuation import explained
 from klingflow.manifest.sheets import SUFFIXES, suffix_of
 
-# Rows, in which Chinese punctuation is never YAML's.
+# Files of rows: Chinese punctuation in them is data.
 _DATA = (".csv", ".tsv", ".json", ".jsonl", *SUFFIXES)
 
 

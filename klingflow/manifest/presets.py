@@ -24,8 +24,8 @@ MAX_CHOSEN = 50
 
 
 class Base(NamedTuple):
-    """What lies below a shot: defaults and presets as one layer, and the tags of each, which add
-    up.
+    """What lies below a shot: defaults and presets as one layer, and the tags of each layer, which
+    add up.
     """
 
     layers: list[Node]

@@ -1,5 +1,5 @@
-"""PURE. A text as a YAML scalar that is read back as this very text: plain where nobody can take it
-for anything else, as a block where it has several lines, otherwise in quotes.
+"""PURE. A text as a YAML scalar that is read back as this very text: plain if nobody can take it
+for anything else, as a block if it has several lines, otherwise in quotes.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ _BODY: Final = Found(
     _("the body of a request"),
     _("write it in a manifest as 'shots: {{ s01: {{ request: {{ … }} }} }}'"),
 )
-# What a file that is wanted holds.
+# What a wanted file holds.
 _HOLDS: Final[dict[Wanted, str]] = {
     "manifest": _("a manifest has version: and shots:"),
     "include": _("an included file has vars:, presets: and shots:"),

@@ -83,7 +83,7 @@ def with_files_seen(request: Request, sendable: Sendable) -> Request:
     nothing else.
     """
     counted = _fingerprint(sendable.meaning)
-    # As `replace`, which takes three times as long.
+    # `replace` does the same, but takes three times as long.
     return Request(request.body, counted, request.predicted_tier, request.seconds, request.price)
 
 
@@ -210,7 +210,7 @@ _CONVERT: dict[tuple[str, Path], Callable[[Any], Json]] = {
 }
 # Each field with a place of its value in the body.
 _HOMES = tuple((name, place) for name, field in SHOT.items() for place in field.places if place)
-# The same by the first step of the place: each path of a local file is asked for.
+# The same by the first step of the place, since each path of a local file is looked up.
 _HOMES_BELOW: Final[Mapping[Any, list[tuple[str, Path]]]] = {
     first: [home for home in _HOMES if home[1][0] == first]
     for first in dict.fromkeys(place[0] for _, place in _HOMES)
@@ -343,7 +343,7 @@ def author_path(fields: Mapping[str, Json], kind: str, path: Path) -> Path:
     return (implied,) if implied in fields else ()
 
 
-# The field that sets a value which its own field left out.
+# The field that sets a value whose own field is missing.
 _IMPLIED: dict[Path, str] = {
     SCENE_TYPE: "kind",
     ("seconds",): "cuts",

@@ -25,7 +25,7 @@ from klingflow.model import Json, Node
 from klingflow.words import _, joined
 
 Rows = list[tuple[Mark, dict[str, Json]]]
-# From the place of a row and a name → the place of that cell; the row's where it has no such cell.
+# The place of a row, and a name → the place of that cell; the row's place if there is no such cell.
 CellPlaces = Callable[[Mark, str], Mark]
 
 

@@ -184,7 +184,9 @@ REMARK: Final = record(
 
 
 def _media() -> Json:
-    """What a video really is: by its packets and pictures, not by its header."""
+    """Return the schema of what a video really is, by its packets and pictures, not by its
+    header.
+    """
     number = {"type": "number", "minimum": 0}
     facts = {
         "width": _described(_WHOLE, "In pixels, as it is shown."),
@@ -204,7 +206,7 @@ def _media() -> Json:
 
 
 _OR_WANTED: Final = "or of the manifest while nothing was bought"
-# What every entry of a run manifest's shots has, orphans and pruned ones included.
+# The keys that every entry of a run manifest's shots has, orphans and pruned ones included.
 _OF_A_SHOT: Final = ("id", "take", "state", "attempts")
 
 

@@ -39,7 +39,7 @@ FROM: Final[dict[str, Json]] = {
     "title": _("the id of a shot, such as opening or opening#2"),
     "description": "The shot whose video it is; opening#2 is its second take.",
 }
-# What an address may be beside its own text: something of another shot's video.
+# What may stand in place of an address: something of another shot's video.
 _OF_A_VIDEO: Final[dict[str, Json]] = {
     **ADDRESS,
     "type": ["string", "object"],

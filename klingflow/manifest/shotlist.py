@@ -32,7 +32,7 @@ _TEXTS: Final = frozenset({"style", "title", "dialogue", "note"})
 # What several columns may feed; otherwise the first of two columns is taken.
 _ADDING_UP: Final = _TEXTS | {"character", "camera", "visual", "scene", "tags", "images"}
 _SHOWING: Final = ("prompt", "image", "images", "first_frame", "motion_video", "video")
-# What people write into a cell that is empty, and for what stands above; not of what is shown.
+# What people write into an empty cell, and instead of the value above.
 _NOTHING: Final = frozenset({"无", "暂无", "没有", "-", "--", "—", "——", "/", "\\", "n/a", "none"})
 _AS_ABOVE: Final = frozenset({"同上", "〃", '"', "″", "ditto", "same", "same as above"})
 _ENDS: Final = "。！？，；：、.!?,;:…\n"

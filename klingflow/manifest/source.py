@@ -40,15 +40,15 @@ def parse(text: str, file: str) -> Node:
 def parse_in_spite(text: str, file: str) -> tuple[Node | None, list[Diagnostic]]:
     """Return the tree and its mistakes, for a reader who goes on to look for others.
 
-    The tree is None where the rest could not be read. A mistake's own value is in it as text.
+    The tree is None if the rest could not be read. A mistake's own value is in it as text.
     """
     read = read_in_spite(text, file)
     return read.root, read.mistakes
 
 
 class Read(NamedTuple):
-    """What a text holds: its tree (None where the rest could not be read), its mistakes, what is
-    doubtful in it, and the comments behind unquoted values, by the places of the values.
+    """What a text holds: its tree (None if the rest could not be read), its mistakes, its doubts,
+    and the comments behind unquoted values, by the places of the values.
     """
 
     root: Node | None

@@ -136,7 +136,7 @@ def _slips(a: str, b: str) -> int:
     return last[-1]
 
 
-# What people call a file of the same thing; a video is never meant, a ledger only by its suffix.
+# Suffixes for the same content. A video is never meant, a ledger only by its suffix.
 _LEDGER = ".lock"
 _MANIFESTS = (".yaml", ".yml")
 _TABLES = (".csv", ".jsonl", ".json", ".xlsx", ".xls", ".numbers")

@@ -129,7 +129,7 @@ class Renderer:
                 return value
         elif type(value) is not dict and type(value) is not list:
             return value
-        # What uses no variable is the same also where a shot has its own.
+        # A value that uses no variable is the same even if a shot has variables of its own.
         if (shared := self._shared.get(id(node))) and not (scope.own and "vars" in shared[2]):
             scope.used |= shared[2]
             return shared[1]
@@ -222,7 +222,7 @@ class Renderer:
             scope.diagnostics.append(error.diagnostic)
             return None
         finally:
-            # What was free for these expressions is not there for others.
+            # Parts that were free for these expressions are not left for others.
             self._budget.left = min(left, self._budget.left)
 
     def _text(self, node: Node, scope: Scope) -> Json:

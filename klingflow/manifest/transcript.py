@@ -28,7 +28,7 @@ _ORDER: Final = (
     "last_frame", "motion_video", "motion_level", "video", "seconds", "resolution", "aspect_ratio",
     "audio", "takes", "tags", "dialogue", "note",
 )  # fmt: skip
-# Why something was not taken; in a manifest that is Chinese as the second has it.
+# Why something was not taken: for the terminal, and for a Chinese manifest.
 _WHY: Final[Mapping[Why, tuple[str, str]]] = {
     "above": (_("it stands above the table"), "在表头之上"),
     "formula": (_("a formula without a result"), "公式没有结果"),

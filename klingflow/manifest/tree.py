@@ -22,7 +22,7 @@ from klingflow.manifest.syntax import MAX_DEPTH, TOO_DEEP, mark_at
 from klingflow.model import Json, Node
 from klingflow.words import _
 
-# What aliases and merges may add: enough for 100,000 shots that share presets, far below a bomb.
+# Aliases and merges may add so much: enough for 100,000 shots that share presets, far below a bomb.
 FREE_COPIES = 200_000
 COPIES_PER_VALUE = 10
 # Texts of so many characters, such as tags, are often repeated.
@@ -74,7 +74,7 @@ class Builder:
         self.last_node: Node | None = None  # its value, unless it was a key
         self.unused: dict[str, Mark] = {}  # anchors in front of words, without an alias so far
         self.diagnostics: list[Diagnostic] = []
-        # At its bottom stands the file itself, as a list of documents.
+        # At the bottom is the file itself, as a list of documents.
         self.documents: list[Node] = []
         self.stack = [_Open(self.documents, Mark(file, 1, 1), None, False)]
         self.anchors: dict[str, tuple[Node, int] | None] = {}  # None: not finished yet
@@ -120,7 +120,7 @@ class Builder:
             self.note(mark, "unused-anchor", message)
 
     def note(self, mark: Mark, code: str, message: str, related: Mark | None = None) -> None:
-        # What is quoted may be a text of many lines; a message is one.
+        # A quoted text may have many lines; a message has one.
         self.diagnostics.append(Diagnostic(mark, code, in_one_line(message), related=related))
 
     def stop(self, mark: Mark, code: str, message: str) -> NoReturn:

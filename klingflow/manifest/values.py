@@ -55,7 +55,7 @@ _CODES: Final = {
     "minProperties": "empty",
 }
 _CUT_CODES: Final = {"maxItems": "cuts-count", "maxLength": "cut-prompt"}
-# Keywords that a map breaks which is not another shot's video.
+# Keywords that are broken by a map that is not another shot's video.
 _OF_A_CHAIN: Final = ("required", "additionalProperties")
 _UNITS: Final = {"maxItems": _("entries"), "maxLength": _("characters")}
 
@@ -179,7 +179,7 @@ def _too_much(wrong: _Wrong) -> Fault:
 
 _LINES: Final = _("who says what stands in a list: 'dialogue: [{ Anna: … }]'")
 NEEDS_A_FRAME: Final = _("an image is one frame of the video; write 'frame: last'")
-# What to say beside a key that a map must have, where its name alone does not say it.
+# What to add about a required key whose name does not explain itself.
 _MISSING_ADVICE: Final = {"frame": _(": {needs_a_frame}", needs_a_frame=NEEDS_A_FRAME)}
 
 

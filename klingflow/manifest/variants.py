@@ -22,8 +22,8 @@ _NO_CELL = [Cell({}, "")]
 class Variant(NamedTuple):
     """One shot that an entry makes: its place, its id, and what `row` and `matrix` mean for it.
 
-    The id comes from the `key` of its row, None without rows, and from its `cell` of the matrix.
-    `row` is where its row stands.
+    The id comes from the `key` of its row, which is None without rows, and from its `cell` of the
+    matrix. `row` is the place of its row.
     """
 
     place: Mark
@@ -137,7 +137,9 @@ class _NoKey(Exception):
 
 
 def _key(entry: Entry, row: dict[str, Json], place: RowPlace) -> Json:
-    """Return the key of a row. Raises _NoKey where it has none, and Skip where no row can."""
+    """Return the key of a row. Raises _NoKey if the row has none, and Skip if no row can have
+    one.
+    """
     node = entry.items.get("key")
     if node is None:
         name = next(iter(row), "id")

@@ -52,7 +52,7 @@ def _words(clip: Clip, *, brief: bool = False) -> list[tuple[str, int, tuple[int
 
 
 def _opened(still: Path, width: int, height: int) -> Any:
-    """Return a reference, in a size that fits; None where it cannot be shown."""
+    """Return a reference, in a size that fits; None if it cannot be shown."""
     try:
         with Image.open(still, formats=("PNG", "JPEG", "WEBP")) as image:
             if image.width * image.height > _PIXELS_MOST:

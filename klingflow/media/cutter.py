@@ -46,7 +46,7 @@ class Cutter:
         self._end()
 
     def look(self, path: Path) -> Footage | None:
-        """Return what a video is; None where it has no picture, cannot be read, or crashed the
+        """Return what a video is; None if it has no picture, cannot be read, or crashed the
         process or kept it busy for too long. Raises Unmade where nothing can look.
         """
         with suppress(*_NO_ANSWER):

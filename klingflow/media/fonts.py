@@ -68,7 +68,7 @@ def font(size: int) -> Any:
 
 @functools.cache
 def chinese() -> Face | None:
-    """Return a font with Chinese characters; None where there is none."""
+    """Return a font with Chinese characters; None if there is none."""
     return next((face for face in (_matched(), *_USUAL) if face and _is_font(face)), None)
 
 
@@ -81,7 +81,7 @@ def _is_font(face: Face) -> bool:
 
 
 def _matched() -> Face | None:
-    """Return the font that fontconfig gives for Chinese, None where it has none."""
+    """Return the font that fontconfig gives for Chinese; None if it has none."""
     program = shutil.which("fc-match")
     # Windows looks in the current folder first, which may be a stranger's.
     if program is None or not Path(program).is_absolute():

@@ -16,7 +16,7 @@ _MOST: Final = 4096  # characters of a mark
 
 
 def footage(path: Path) -> Footage | None:
-    """Return what a video is; None where there is no picture in it, or it cannot be read."""
+    """Return what a video is; None if there is no picture in it, or it cannot be read."""
     try:
         with path.open("rb") as file, opened(file) as container:
             return _read(container)

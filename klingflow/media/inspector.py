@@ -75,7 +75,7 @@ class Inspector:
         await self._end()
 
     async def _asked(self, path: Path) -> object:
-        """Return what the process says of a video; None where it says nothing."""
+        """Return what the process says of a video; None if it says nothing."""
         try:
             running = self._running or await self._start()
             assert running.process.stdin, "it is a pipe"
@@ -107,7 +107,7 @@ class Inspector:
 
 
 def inspector() -> Inspector | None:
-    """Return what looks at videos; None where PyAV is not installed."""
+    """Return what looks at videos; None if PyAV is not installed."""
     return Inspector() if importlib.util.find_spec("av") else None
 
 

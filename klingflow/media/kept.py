@@ -32,7 +32,7 @@ class Kept:
         self._known: dict[str, Media | None] = {}
 
     def get(self, sha256: str | None) -> Media | None:
-        """Return what a video is; None where that is not known."""
+        """Return what a video is; None if that is not known."""
         if sha256 is None:
             return None
         if sha256 not in self._known:
@@ -65,7 +65,7 @@ def _read(line: bytes) -> Media | None:
 
 
 def media_in(document: object) -> Media | None:
-    """Return the Media that a document of JSON holds; None where it holds none: anybody may have
+    """Return the Media that a document of JSON holds; None if it holds none: anybody may have
     written it.
     """
     if not isinstance(document, dict) or document.keys() != {f.name for f in fields(Media)}:

@@ -61,7 +61,7 @@ async def kept_frame(video: Path, words: str, folder: Path) -> Frame:
 
 
 def size_of(words: str, folder: Path) -> int | None:
-    """Return the bytes of a frame that is kept in `folder`; None where it was not taken yet."""
+    """Return the bytes of a frame that is kept in `folder`; None if it was not taken yet."""
     with suppress(OSError):
         for frame in _named(folder, words):
             return frame.path.stat().st_size

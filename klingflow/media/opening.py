@@ -10,7 +10,7 @@ import av
 
 CUT_S: Final = 1.0  # that a header may promise more than there is
 _PIXELS_MOST: Final = 8192 * 4320
-# What opening, reading and decoding a video raises.
+# The exceptions of opening, reading and decoding a video.
 FAILURES: Final = (OSError, ValueError, av.FFmpegError)
 
 

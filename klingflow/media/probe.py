@@ -118,12 +118,12 @@ class _Picture:
 
     @property
     def is_seen(self) -> bool:
-        """True if a frame was decoded."""
+        """Return True if a frame was decoded."""
         return self._first is not None
 
     @property
     def is_cut(self) -> bool:
-        """True if the header promises more than there is."""
+        """Return True if the header promises more than there is."""
         if not self.stream or not self.stream.duration or not self.stream.time_base:
             return False
         promised_s = float(self.stream.duration * self.stream.time_base)

@@ -28,7 +28,7 @@ _KEPT_VARIABLES = {
 
 
 def can_decode() -> bool:
-    """True if the extra `media` is installed; it may still be broken."""
+    """Return True if the extra `media` is installed; it may still be broken."""
     return all(importlib.util.find_spec(name) for name in ("av", "PIL"))
 
 

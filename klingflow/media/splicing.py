@@ -23,7 +23,7 @@ FINE, QUICK = (17, "medium"), (26, "veryfast")  # a quality and a speed of x264
 
 
 class Made(NamedTuple):
-    """How an MP4 was made: True where the pictures, or the sound, were copied as they are."""
+    """How an MP4 was made: True if the pictures, or the sound, were copied as they are."""
 
     picture: bool
     sound: bool
@@ -78,7 +78,7 @@ def _is_one(formats: Sequence[Format], part: str) -> bool:
 
 
 def _colour(formats: Sequence[Format]) -> Colour | None:
-    """Return the colour that all videos have; None where there is no such one."""
+    """Return the colour that all videos have; None if they differ."""
     found = {one.colour for one in formats}
     return found.pop() if len(found) == 1 else None
 

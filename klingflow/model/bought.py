@@ -91,7 +91,7 @@ class Unread(Protocol):
 
 class _ReadLater:
     """A record whose fields may be unset until somebody asks for one, because a ledger has many
-    more records than anybody looks at. `_unread` then fills all of them in.
+    more records than anybody looks at. `_unread` then fills in all of them.
     """
 
     __slots__ = ("_unread",)
@@ -100,7 +100,7 @@ class _ReadLater:
     if not TYPE_CHECKING:  # for a type checker every field is there, and no other
 
         def __getattr__(self, name: str) -> Any:
-            # Called for what is not set: two threads may be here at once, and fill in the same.
+            # Called for a field that is not set: two threads may do so, and fill in the same.
             if name not in self.__dataclass_fields__:
                 raise AttributeError(f"{type(self).__name__} has no {name}")
             self._unread.complete(self)
@@ -143,7 +143,7 @@ class Purchase(_ReadLater):
     sha256: str | None = None
     size_bytes: int | None = None
     error: Failure | None = None
-    # Of one in doubt: window, status, request id, what came back. Of one whose reply named several
+    # For a purchase in doubt: window, status, request id, what came back. For a reply with several
     # ids: the reply.
     evidence: Mapping[str, Json] | None = None
     # True for one that `--rerun rejected` bought beyond the takes that the manifest asks for.

@@ -63,7 +63,7 @@ class Node:
 
     @property
     def key_mark(self) -> Mark | None:
-        """Return where its key begins; None where it has no key."""
+        """Return where its key begins; None if it has no key."""
         key = self._key
         return Mark(self._at.file, self._at.line, key) if isinstance(key, int) else key
 

@@ -34,10 +34,9 @@ ElsewhereKind = Literal["place", "copy", "former", "lost", "box", "beside", "gat
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A purchase that this ledger has not: it is in another ledger, or was made at another gateway.
-
-    `where` is that ledger's file or manifest, or the gateway's address. `origin` is the gateway
-    that sold it, and `command` what a person types about it.
+    """A purchase that is not in this ledger: it is in another ledger, or was made at another
+    gateway. `where` is that ledger's file or manifest, or the gateway's address. `origin` is the
+    gateway that sold it, and `command` what a person types about it.
     """
 
     kind: ElsewhereKind
@@ -208,4 +207,4 @@ class Plan:
     moves: tuple[Move, ...] = ()
     history: History = History()  # of the ledger that it was made by
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # by key, where there is one
-    forecast: Forecast | None = None  # of the run of all its plans; None where nobody knows
+    forecast: Forecast | None = None  # of the run of all its plans; None if nobody knows

@@ -56,8 +56,8 @@ _OTHER_RATIO = 1.06
 
 
 def _is_smaller(media: Media, wanted: _Wanted) -> bool:
-    """True if neither the shorter side is what was bought, nor the number of pixels: a square frame
-    may keep the one, a wide frame the other.
+    """Return True if neither the shorter side is what was bought, nor the number of pixels: a
+    square frame may keep the one, a wide frame the other.
     """
     is_low = min(media.width, media.height) < _SMALLER * wanted.side
     pixels = wanted.side * wanted.side * 16 / 9

@@ -17,7 +17,7 @@ from klingflow.results.account import shares
 from klingflow.results.timeline import spoken
 from klingflow.results.why import explain
 
-# Of a take's record, what nobody looks at on a page: whole attempts, and the hash of the video.
+# Fields of a take's record that a page does not show.
 _LEFT_OUT = frozenset({"attempts", "sha256", "was"})
 
 

@@ -20,7 +20,7 @@ from klingflow.model import FileFact, Json, Manifest, Pending, Plan, Purchase
 # content; one whose content was another when it was last bought with; one that is not on this disk;
 # one that comes with a video that is not on this disk yet; one that no shot names any more.
 State = Literal["remote", "local", "there", "changed", "missing", "later", "unused"]
-# The bytes of a frame that is kept of a video, by its words; None where it was not taken yet.
+# The bytes of a frame that is kept of a video, by its words; None if it was not taken yet.
 SizeOf = Callable[[FileFact, str], int | None]
 
 

@@ -39,11 +39,11 @@ from klingflow.model import (
 from klingflow.results.account import account, shares
 from klingflow.results.arrived import shown
 
-# Returns what the video of this SHA-256 is, None where nobody has looked at it.
+# Returns what the video of this SHA-256 is; None if nobody has looked at it.
 Known = Callable[[str | None], Media | None]
 
 UNKNOWN_TIER = "unknown"  # where the gateway has not said yet what it bills
-# What of an attempt is said elsewhere, or too long to say.
+# Fields of an attempt that stand elsewhere, or are too long.
 _LEFT_OUT = frozenset({"shot", "take", "body"})
 _OF_THE_SHOT = (
     "was",

@@ -275,7 +275,7 @@ def _of_actions(then: Sequence[Json], now: Sequence[Json]) -> Iterator[str]:
 
 
 def _of_an_action(then: Json, now: Json) -> str | None:
-    """Return the first difference that explains the others; None where there is none.
+    """Return the first difference that explains the others; None if there is none.
 
     What a take would cost matters only where it may be bought.
     """
@@ -294,7 +294,7 @@ def _cap(left_out: Json) -> str:
     return _("left out ({cap})", cap=left_out["cap"]) if left_out else _("not left out")
 
 
-# What two actions of one take have to agree in, by what explains most.
+# What two actions of one take must agree in; what explains most comes first.
 _COMPARED: Final[dict[str, Callable[[Json, Json], str]]] = {
     "fingerprint": lambda then, now: _("its body has changed"),
     "draft": lambda then, now: _("its body has changed"),
