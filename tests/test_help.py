@@ -49,14 +49,17 @@ def test_help_ends_well_and_names_every_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted([*COMMANDS, *(n for n in leaves() if n not in COMMANDS)]))
 def test_every_help_has_an_example_that_parses(name: str) -> None:
-    """`klingflow COMMAND --help` shows how to use it, and every option says what it does."""
+    """`klingflow COMMAND --help` shows how to use it, and every option says what it does. A whole
+    line can be pasted: what explains an example is a comment of the shell.
+    """
     command = leaves().get(name) or cli.commands[name]
     with command.make_context(name, [], resilient_parsing=True) as context:
         said = command.get_help(context)
     examples = re.findall(r"^ *(?:KLINGFLOW_\S+ )*klingflow (.+)$", said, re.M)
     assert any(f"{example} ".startswith(f"{name} ") for example in examples)
     for example in examples:
-        parses(shlex.split(re.split(r"\s{3,}| > ", example)[0]))
+        assert not re.search(r"\S {2,}[^ #]", example)
+        parses(shlex.split(example.partition(" > ")[0], comments=True))
     silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
     assert [option for option in silent if option != "form"] == []  # its choices say it all
 

@@ -50,10 +50,10 @@ def cli() -> None:
     """Batches of AI video from a YAML manifest, with nothing bought twice.
 
     \b
-    klingflow init my-film && cd my-film       a small pipeline to start from
-    klingflow run film.yaml --sandbox          try it: no key, no money, no network
-    klingflow plan film.yaml                   what would be bought, and what it costs
-    klingflow run film.yaml                    buy, wait, download; run it again to resume
+    klingflow init my-film && cd my-film       # a small pipeline to start from
+    klingflow run film.yaml --sandbox          # try it: no key, no money, no network
+    klingflow plan film.yaml                   # what would be bought, and what it costs
+    klingflow run film.yaml                    # buy, wait, download; run it again to resume
     """
 
 

@@ -39,7 +39,7 @@ def export(file: str, form: str, **options: Any) -> int:
     """Write the film for an editor, a player or a viewer.
 
     \b
-    klingflow export film.yaml --to fcp7            for Premiere and Resolve
+    klingflow export film.yaml --to fcp7            # for Premiere and Resolve
     klingflow export film.yaml --to mp4 -o cut.mp4
     klingflow export film.yaml --to folder -s tag:act1
 

@@ -35,7 +35,7 @@ def pick(file: str, take: str, note: str, **options: Any) -> int:
 
     \b
     klingflow pick film.yaml 'opening#2'
-    klingflow pick film.yaml alley             the only take of its shot
+    klingflow pick film.yaml alley             # the only take of its shot
 
     The pick names the video that is there now: where the take is bought again, it counts no more.
     Other picks of the shot are taken back. It is kept in FILE's .picks.yaml, which you commit.
@@ -59,7 +59,7 @@ def reject(file: str, takes: tuple[str, ...], note: str, **options: Any) -> int:
 
     \b
     klingflow reject film.yaml 'opening#1' --note 手变形
-    klingflow reject film.yaml alley door      all takes of both shots
+    klingflow reject film.yaml alley door      # all takes of both shots
 
     Nothing is deleted, and nothing is bought. `klingflow run FILE --rerun rejected` then buys one
     more take of each shot of which no take is left.
@@ -82,7 +82,7 @@ def unpick(file: str, takes: tuple[str, ...], **options: Any) -> int:
 
     \b
     klingflow unpick film.yaml 'opening#1'
-    klingflow unpick film.yaml opening         all that was said of its takes
+    klingflow unpick film.yaml opening         # all that was said of its takes
     """
     from klingflow.terminal import pick_commands  # for start-up
 

@@ -21,7 +21,7 @@ def validate(files: tuple[str, ...], form: str, **options: Any) -> int:
 
     \b
     klingflow validate film.yaml
-    klingflow validate pipelines/*.yaml --format github    annotations in a pull request
+    klingflow validate pipelines/*.yaml --format github    # annotations in a pull request
 
     Shows every mistake at once, each with its line and column. Exit 2 if there is one; warnings
     alone are exit 0.
@@ -48,8 +48,8 @@ def render(files: tuple[str, ...], form: str, origins: bool, **options: Any) -> 
     \b
     klingflow render film.yaml
     klingflow render film.yaml -s opening --format yaml --origins
-    klingflow render film.yaml --format jsonl       a line for each shot
-    klingflow render act1.yaml act2.yaml            each with its manifest
+    klingflow render film.yaml --format jsonl       # a line for each shot
+    klingflow render act1.yaml act2.yaml            # each with its manifest
     """
     from klingflow.terminal import read_commands  # for start-up
 
@@ -87,10 +87,10 @@ def plan(files: tuple[str, ...], form: str, check: bool, **options: Any) -> int:
     \b
     klingflow plan film.yaml
     klingflow plan film.yaml -s tag:act1 --rerun changed
-    klingflow plan film.yaml --check        in CI: exit 6 if anything would be bought
-    klingflow plan act1.yaml act2.yaml      what one run of both would do, under its caps
+    klingflow plan film.yaml --check        # in CI: exit 6 if anything would be bought
+    klingflow plan act1.yaml act2.yaml      # what one run of both would do, under its caps
     klingflow plan film.yaml --max-spend 50 -o film.plan.json
-    klingflow run --plan film.plan.json     buys exactly what that plan says
+    klingflow run --plan film.plan.json     # buys exactly what that plan says
 
     \b
     Marks:
@@ -147,7 +147,7 @@ def why(file: str, shot: str, form: str, **options: Any) -> int:
 
     \b
     klingflow why film.yaml alley
-    klingflow why film.yaml 'opening#2'      one take of several
+    klingflow why film.yaml 'opening#2'      # one take of several
 
     Each value, old → new, with the line that sets it.
     """
@@ -170,8 +170,8 @@ def refs(file: str, form: str, push: bool, check: bool, **options: Any) -> int:
 
     \b
     klingflow refs film.yaml
-    klingflow refs film.yaml --push       upload the local files now
-    klingflow refs film.yaml --check      which addresses can the gateway not read?
+    klingflow refs film.yaml --push       # upload the local files now
+    klingflow refs film.yaml --check      # which addresses can the gateway not read?
 
     \b
     States:

@@ -60,11 +60,11 @@ def run(files: tuple[str, ...], **options: Any) -> int:
     klingflow run film.yaml --max-spend 50
     klingflow run act1.yaml act2.yaml -y -j 10 --submit 60/1m --log run.jsonl
     klingflow run film.yaml -s "opening,tag:ext" --rerun failed
-    klingflow run film.yaml --rerun rejected           one more take where none is left
-    klingflow run film.yaml -s alley --buy-again       although it was paid for elsewhere
-    klingflow run film.yaml --same-film                in a second clone, said once
-    klingflow run --plan film.plan.json                exactly what `plan -o` has saved
-    klingflow run film.yaml --cluster                  on all hosts that run `klingflow worker`
+    klingflow run film.yaml --rerun rejected           # one more take where none is left
+    klingflow run film.yaml -s alley --buy-again       # although it was paid for elsewhere
+    klingflow run film.yaml --same-film                # in a second clone, said once
+    klingflow run --plan film.plan.json                # exactly what `plan -o` has saved
+    klingflow run film.yaml --cluster                  # on all hosts that run `klingflow worker`
 
     Nothing that was bought is bought again. Ctrl-C once stops buying and leaves in good order;
     twice leaves at once. What is given here wins over the manifest's run: block. The key comes from
@@ -100,7 +100,7 @@ def fetch(files: tuple[str, ...], **options: Any) -> int:
     \b
     klingflow fetch film.yaml
     klingflow fetch film.yaml -s opening
-    klingflow fetch film.yaml --sandbox      what was bought by run --sandbox
+    klingflow fetch film.yaml --sandbox      # what was bought by run --sandbox
     """
     from klingflow.terminal import run_commands  # for start-up
 
@@ -156,7 +156,7 @@ def resolve(
     klingflow resolve film.yaml opening --abandon
     klingflow resolve film.yaml opening --abandon --not-charged
     klingflow resolve film.yaml opening --resubmit
-    klingflow resolve film.yaml -s state:in_doubt --abandon       all of them, after asking
+    klingflow resolve film.yaml -s state:in_doubt --abandon       # all of them, after asking
 
     Look into your account at the gateway first; klingflow status FILE says when the request went
     out and what came back. With --task the gateway is asked as well: a task that it does not know,

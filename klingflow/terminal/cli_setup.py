@@ -26,9 +26,9 @@ def init(folder: str, source: str | None) -> int:
     """Write a small pipeline that runs in the sandbox.
 
     \b
-    klingflow init                              here
-    klingflow init my-film                      in a new folder
-    klingflow init --from 分镜.xlsx             分镜.yaml, from a shot list
+    klingflow init                              # here
+    klingflow init my-film                      # in a new folder
+    klingflow init --from 分镜.xlsx             # 分镜.yaml, from a shot list
     klingflow init --from shots.csv act1.yaml
 
     Writes film.yaml, prices.yaml, .gitignore, .gitattributes and .env.example. A file that exists
@@ -85,8 +85,8 @@ def completion(shell: str) -> int:
     """Print a script for completion at TAB.
 
     \b
-    eval "$(klingflow completion bash)"       in ~/.bashrc
-    eval "$(klingflow completion zsh)"        in ~/.zshrc, after compinit
+    eval "$(klingflow completion bash)"       # in ~/.bashrc
+    eval "$(klingflow completion zsh)"        # in ~/.zshrc, after compinit
     klingflow completion fish > ~/.config/fish/completions/klingflow.fish
 
     Completes commands, files, shots and selections.
@@ -120,10 +120,10 @@ def doctor(
 
     \b
     klingflow doctor
-    klingflow doctor film.yaml      also that manifest, its ledger and its outputs
+    klingflow doctor film.yaml      # also that manifest, its ledger and its outputs
     klingflow doctor film.yaml --refs
     klingflow doctor --forget https://gateway.example.com
-    klingflow doctor --cluster      what `klingflow worker` and `run --cluster` need
+    klingflow doctor --cluster      # what `klingflow worker` and `run --cluster` need
 
     Asks the gateway about a task that does not exist, and says what it saw where the answer is not
     about that task. Says what git keeps and ignores of the ledger, the key and the videos.
