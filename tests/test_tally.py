@@ -55,7 +55,7 @@ def test_two_manifests_of_one_name_have_shots_of_their_own() -> None:
 def test_a_purchase_is_spent_once_it_is_made_or_perhaps_made() -> None:
     """By the price of its request; what has none is counted beside it."""
     tally = Tally.of([plan_of(action("create", "a"), action("create", "b", price=None))], 0.0)
-    assert tally.money() == "nothing"
+    assert tally.money() == "nothing so far"
     noted(tally, "intent", "submitted", "done")
     tally.note({"event": "in_doubt", "path": "film.yaml", "shot": "b"}, 1.0)
     assert (tally.bought, tally.money()) == (2, "2.00 CNY + 1 of unknown price")
@@ -65,7 +65,7 @@ def test_a_refund_is_spent_no_more() -> None:
     """Only what this run has paid is taken back."""
     tally = Tally.of([plan_of(action("create", "a"))], 0.0)
     noted(tally, "failed", refunded=True)
-    assert tally.money() == "nothing"
+    assert tally.money() == "nothing so far"
     noted(tally, "submitted", "submitted")
     noted(tally, "failed", refunded=True)
     assert (tally.bought, tally.money()) == (2, "2.00 CNY")

@@ -135,4 +135,4 @@ class Tally:
         parts = [f"{amount:.2f} {currency}" for currency, amount in self.spent.items()]
         if self.unpriced:
             parts.append(_("{unpriced} of unknown price", unpriced=self.unpriced))
-        return joined(" + ", parts) or _("nothing")
+        return joined(" + ", parts) or _("nothing so far")
