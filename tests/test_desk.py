@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from klingflow.cluster.account import Settings
+from klingflow.cluster.account import Said, Settings
 from klingflow.cluster.desk import AHEAD_S, Desk
 from klingflow.cluster.orders import Ask, Ref
 from klingflow.cluster.queued import Order
@@ -350,25 +350,103 @@ def test_a_desk_that_lost_count_of_what_was_spent_buys_nothing(
     made = desk(2)
     settings = Settings(Rate(6000, 60.0), 7, Decimal(most) if most else None)
     for number in told:
-        made.account.say(number, settings, told=True, spend=spend)
+        made.account.say(Said(number, settings), told=True, spend=spend)
     assert (made.account.settings, made.account.tempo.places.limit) == (settings, 7)
     assert ("lost count" in made.status(0.0)["halted"]) is halted
     assert len(granted(made)) == (0 if halted else 2)
-    made.account.say(3, settings, told=True, spend=True)
+    made.account.say(Said(3, settings), told=True, spend=True)
     assert made.halted == ""
+
+
+# What the desk has heard last is the third word, after the second, under a limit of 9. What a store
+# says then, by a person who has just spoken (`told`) or not: its number, word, the word before,
+# limit; whether the person has just said the limit; the limit that holds, and whether the store has
+# forgotten what was heard.
+HEARD = Said(3, replace(FAST, max_spend=Decimal(9)), "w3", "w2")
+ODD = [
+    # told, number, word, after, most, spend, then, forgotten
+    (True, 4, "w4", "w3", "20", True, "20", False),
+    (True, 4, "w4", "w3", None, True, None, False),
+    (True, 4, "w4", "w3", "20", False, "20", False),
+    (True, 3, "w3", "w2", "9", False, "9", False),
+    (True, 2, "w2", "w1", "50", True, "9", False),
+    (True, 2, "x2", "x1", "5", False, "5", True),
+    (True, 2, "x2", "x1", "50", False, "9", True),
+    (True, 2, "x2", "x1", None, False, "9", True),
+    (True, 2, "x2", "x1", "50", True, "50", True),
+    (True, 3, "x3", "x2", "50", False, "9", True),
+    (True, 4, "x4", "x3", "50", False, "9", True),
+    (False, 2, "x2", "x1", "50", False, "9", False),
+    (False, 3, "x3", "x2", "5", False, "9", True),
+    (False, 4, "x4", "x3", "50", False, "9", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "number", "word", "after", "most", "spend", "then", "forgotten"), ODD
+)
+def test_a_store_that_was_put_back_lets_nobody_spend_more(
+    told: bool,
+    number: int,
+    word: str,
+    after: str,
+    most: str | None,
+    spend: bool,
+    then: str | None,
+    forgotten: bool,
+) -> None:
+    """What a person has just said counts under any number. Where a word is not the one that was
+    heard, or does not follow it, claims may be lost, and nothing is bought until a person says so.
+    """
+    made = desk(2)
+    made.account.say(HEARD, told=True, spend=True)
+    settings = replace(FAST, max_spend=Decimal(most) if most else None, max_running=7)
+    made.account.say(Said(number, settings, word, after), told=told, spend=spend)
+    again = Desk.from_state(json.loads(json.dumps(made.state())))
+    limit = again.account.caps.max_spend
+    assert (limit and str(limit), again.account.store_has_forgotten) == (then, forgotten)
+    assert ("backup" in again.halted) is forgotten
+    again.go_on()
+    assert "backup" not in again.halted
+
+
+def test_a_person_who_stops_an_account_is_heard_by_every_desk() -> None:
+    """The next desk reads it in the store; a word about limits does not let it go on."""
+    made = desk(2)
+    made.account.say(Said(1, replace(FAST, stopped=True), "w1"), told=False, spend=False)
+    assert (granted(made), made.way_out) == ([], "klingflow desk --resume")
+    made.account.say(Said(1, FAST, "x1"), told=True, spend=False)
+    assert "stopped" in made.halted
+    made.go_on()
+    assert len(granted(made)) == 2
+
+
+@pytest.mark.parametrize(("number", "stopped"), [(2, True), (3, True), (1, False)])
+def test_a_host_that_reads_a_stop_in_the_store_tells_the_desk(number: int, stopped: bool) -> None:
+    """A desk whose memory is older than that buys nothing more; one that has heard more goes on.
+    The create was not too late by the host's fault.
+    """
+    made = desk(3)
+    made.account.say(Said(2, FAST, "w2"), told=True, spend=False)
+    first, *_ = granted(made)
+    before = made.account.tempo.in_time.limit
+    made.bought(Bought(first, "late", stopped=number), 1.0, 0.5)
+    assert bool(made.halted) is stopped
+    assert made.account.tempo.in_time.limit == before
+    assert [batch["waiting"] for batch in made.status(1.0)["batches"]] == [1]
 
 
 def test_what_the_store_says_of_an_account_is_what_its_desk_forgot() -> None:
     """A desk that has heard it already forgot nothing; who lets it go on says what may be spent."""
     made, settings = desk(2), Settings(FAST.submit, 100, Decimal(9))
-    made.account.say(1, settings, told=True, spend=False)
-    made.account.say(1, settings, told=False, spend=False)
+    made.account.say(Said(1, settings), told=True, spend=False)
+    made.account.say(Said(1, settings), told=False, spend=False)
     assert len(granted(made)) == 2
-    made.account.say(2, settings, told=False, spend=False)
+    made.account.say(Said(2, settings), told=False, spend=False)
     assert made.halted
     made.go_on()
     assert made.halted and "--max-spend" in made.way_out
-    made.account.say(3, settings, told=True, spend=True)
+    made.account.say(Said(3, settings), told=True, spend=True)
     assert not made.halted
 
 

@@ -17,8 +17,7 @@ from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from klingflow.cluster import accounts
-from klingflow.cluster.account import Settings
-from klingflow.cluster.accounts import Said
+from klingflow.cluster.account import Said, Settings
 from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
 from klingflow.cluster.store import Chapter, FolderStore, told_of
@@ -195,6 +194,44 @@ async def test_a_desk_that_lost_its_memory_learns_the_limits_from_the_store(
         assert gateway.asked == []
         said = accounts.say(store, "forgotten", {"max_spend": "20"})
         await desk.say(said, spend=True)
+        await until(has(store, "001.done"))
+
+
+@pytest.mark.parametrize("hears", [True, False])
+async def test_a_person_who_has_stopped_an_account_is_obeyed(
+    server: Server, store: FolderStore, tmp_path: Path, hears: bool
+) -> None:
+    """By a desk that begins without a memory, before its first create; and by a host whose desk
+    remembers less than the store. Who lets it go on is heard as well.
+    """
+    account = f"stopped-{hears}"
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+    desk = await desk_at(server, account)
+    if hears:
+        accounts.say(store, account, {"stopped": True})
+    else:
+        await desk.halt()
+    async with a_host(server, store, tmp_path / "north", account, gateway):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+        if not hears:
+
+            async def has_read() -> bool:
+                status = cast(dict[str, Any], await desk.status())
+                return bool(status["batches"] and status["batches"][0]["waiting"])
+
+            await until(has_read)
+            accounts.say(store, account, {"stopped": True})
+            await desk.go_on()
+
+        async def is_stopped() -> bool:
+            status = cast(dict[str, Any], await desk.status())
+            return "stopped" in str(status["halted"])
+
+        await until(is_stopped)
+        assert gateway.asked == []
+        await desk.say(accounts.say(store, account, {"stopped": False}), spend=False)
+        await desk.go_on()
         await until(has(store, "001.done"))
 
 

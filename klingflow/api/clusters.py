@@ -333,8 +333,9 @@ def ask_desk(
     account: str | None, settings: Mapping[str, Any], *, stop: bool = False, go_on: bool = False
 ) -> tuple[dict[str, Any] | None, list[Host]]:
     """Say these things to the desk of an account; return its state and the hosts that work for it.
-    Settings are in the store first, so that they outlive the engine's memory. A desk without hosts
-    has no state that anybody could ask.
+    What is said is in the store too, so that it outlives the engine's memory; a desk that is to
+    stop hears it first, because a store may be away. A desk without hosts has no state that anybody
+    could ask.
 
     Raises UsageError, ClusterAway, StoreAway.
     """
@@ -342,11 +343,12 @@ def ask_desk(
 
     async def ask() -> tuple[dict[str, Any] | None, list[Host]]:
         desk = await desk_of(address_in(os.environ), name)
-        if settings:
-            said = accounts.say(store_in(os.environ), name, settings)
-            await desk.say(said, spend="max_spend" in settings)
         if stop:
             await desk.halt()
+        words = {**settings, "stopped": stop} if stop or go_on else settings
+        if words:
+            said = accounts.say(store_in(os.environ), name, words)
+            await desk.say(said, spend="max_spend" in words)
         if go_on:
             await desk.go_on()
         hosts = await desk.busy()

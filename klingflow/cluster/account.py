@@ -5,9 +5,9 @@ fast that lets it buy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
 
 from klingflow.decide.caps import Caps
 from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
@@ -18,24 +18,61 @@ from klingflow.words import _
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a person has said of an account. `max_spend` None is no limit."""
+    """What a person has said of an account. `max_spend` None is no limit; `stopped`: nothing is
+    bought for it.
+    """
 
     submit: Rate = field(default_factory=lambda: Limits().submit)
     max_running: int = 5
     max_spend: Decimal | None = None
+    stopped: bool = False
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
         spend = None if self.max_spend is None else str(self.max_spend)
         submit = [self.submit.count, self.submit.period_s]
-        return {"submit": submit, "max_running": self.max_running, "max_spend": spend}
+        return {
+            "submit": submit,
+            "max_running": self.max_running,
+            "max_spend": spend,
+            "stopped": self.stopped,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
         """Return what `as_json` made the document of."""
         spend = document["max_spend"]
         most = None if spend is None else Decimal(spend)
-        return cls(Rate(*document["submit"]), document["max_running"], most)
+        stopped = bool(document.get("stopped", False))
+        return cls(Rate(*document["submit"]), document["max_running"], most, stopped)
+
+    def no_looser_than(self, before: Settings) -> Settings:
+        """Return it without letting anybody spend that `before` did not let."""
+        spends = [most for most in (self.max_spend, before.max_spend) if most is not None]
+        stopped = self.stopped or before.stopped
+        return replace(self, max_spend=min(spends, default=None), stopped=stopped)
+
+
+class Said(NamedTuple):
+    """What a person has said of an account, as the `number`-th: in all, and by a `word` that no
+    other has, `after` the word before. Two with one number are of two stores, of which one was put
+    in the place of the other.
+    """
+
+    number: int
+    settings: Settings
+    word: str = ""
+    after: str = ""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON, without its number."""
+        return {**self.settings.as_json(), "word": self.word, "after": self.after}
+
+    @classmethod
+    def from_json(cls, number: int, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of."""
+        settings = Settings.from_json(document)
+        return cls(number, settings, document.get("word", ""), document.get("after", ""))
 
 
 class Tempo:
@@ -84,20 +121,29 @@ class Tempo:
 
 
 class Account:
-    """What a desk knows of its account. `said` is the number of what a person has said last of it,
-    and `count_is_lost` says that nobody knows what was spent.
+    """What a desk knows of its account. `last` is what a person has said last of it, and
+    `count_is_lost` says that nobody knows what was spent. `store_has_forgotten`: the store does not
+    know what was said before.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings: Settings = settings
         self.tempo: Tempo = Tempo(settings)
         self.caps: Caps = Caps(settings.max_spend)
-        self.said = 0
+        self.last: Said = Said(0, settings)
         self.count_is_lost = False
+        self.store_has_forgotten = False
 
     @property
     def halted(self) -> str:
         """Why nothing is bought for it; "" while it is bought for."""
+        if self.settings.stopped:
+            return _("stopped by a person")
+        if self.store_has_forgotten:
+            return _(
+                "the store has forgotten what was said of this account: was it put back from a"
+                " backup? Then it has lost claims as well, and shots may be bought twice"
+            )
         if not self.count_is_lost:
             return ""
         return _(
@@ -106,22 +152,54 @@ class Account:
             most=self.settings.max_spend,
         )
 
-    def say(self, number: int, settings: Settings, *, told: bool, spend: bool) -> None:
-        """Work by what was said as the `number`-th. `spend`: a person has just said what may be
-        spent. Not `told`: the store says it.
+    @property
+    def way_out(self) -> str:
+        """The command that lets it be bought for."""
+        resumes = self.settings.stopped or self.store_has_forgotten or not self.count_is_lost
+        return "klingflow desk " + ("--resume" if resumes else "--max-spend AMOUNT")
+
+    def say(self, said: Said, *, told: bool, spend: bool) -> None:
+        """Work by what was said. `spend`: a person has just said what may be spent. Not `told`: the
+        store says it.
 
         Who has not heard of all that was said before has lost its memory, and with it what was
-        spent: then nothing is bought under a limit of that.
+        spent: then nothing is bought under a limit of that. Who hears a number that it knows from
+        another word has a store that was put back; what that says lets nobody spend more.
         """
-        if number <= self.said:
+        if said.word and said.word in (self.last.word, self.last.after):
+            return  # it came twice, or late
+        is_known = said.number <= self.last.number
+        self.store_has_forgotten |= self._contradicts(said, told=told)
+        if is_known and not told:
             return
-        has_forgotten = not told or number > self.said + 1
-        self.said = number
+        is_next = said.number == self.last.number + 1 and said.after == self.last.word
+        settings = said.settings
+        if self.last.number and not is_next and not spend:
+            settings = settings.no_looser_than(self.settings)
+        has_missed = not told or said.number > self.last.number + 1
+        self.last = said
         self.settle(settings)
         if spend or settings.max_spend is None:
             self.count_is_lost = False
-        elif has_forgotten:
+        elif has_missed:
             self.count_is_lost = True
+
+    def _contradicts(self, said: Said, *, told: bool) -> bool:
+        """True if the store cannot be the one in which everything was said that was heard. A store
+        that only lists too little may be behind.
+        """
+        if not (said.word and self.last.word):
+            return False
+        is_known = said.number <= self.last.number and (told or said.number == self.last.number)
+        follows_another = said.number == self.last.number + 1 and said.after != self.last.word
+        return is_known or follows_another
+
+    def stop(self, number: int) -> None:
+        """Buy nothing more: a host has read that word of a person in the store, as the `number`-th.
+        One that is older than what was heard since does not count.
+        """
+        if number >= self.last.number:
+            self.settings = replace(self.settings, stopped=True)
 
     def settle(self, settings: Settings) -> None:
         """Work by other settings from now on."""
@@ -132,6 +210,8 @@ class Account:
 
     def go_on(self) -> None:
         """Buy for it again as if nothing had gone wrong, except that a lost count stays lost."""
+        self.settings = replace(self.settings, stopped=False)
+        self.store_has_forgotten = False
         self.tempo = self.tempo.renewed(self.settings)
 
     def state(self) -> dict[str, Json]:
@@ -140,8 +220,10 @@ class Account:
             "settings": self.settings.as_json(),
             "tempo": self.tempo.state(),
             "caps": self.caps.state(),
-            "said": self.said,
+            "said": self.last.number,
+            "last": self.last.as_json(),
             "count_is_lost": self.count_is_lost,
+            "store_has_forgotten": self.store_has_forgotten,
         }
 
     @classmethod
@@ -150,5 +232,7 @@ class Account:
         made = cls(Settings.from_json(state["settings"]))
         made.tempo.resume(state["tempo"])
         made.caps = Caps.from_state(state["caps"])
-        made.said, made.count_is_lost = state["said"], state["count_is_lost"]
+        made.last = Said.from_json(state["said"], state.get("last", state["settings"]))
+        made.count_is_lost = state["count_is_lost"]
+        made.store_has_forgotten = state.get("store_has_forgotten", False)
         return made

@@ -6,10 +6,11 @@ All calls block, and raise StoreAway.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from klingflow.cluster.account import Settings
+from klingflow.cluster.account import Said, Settings
 from klingflow.cluster.store import ACCOUNTS, PutOnce
 from klingflow.errors import UsageError
 from klingflow.ledger.sums import encoded, summed, unsummed
@@ -17,13 +18,6 @@ from klingflow.model import Json
 from klingflow.words import _
 
 _FIRST: Final = Settings()
-
-
-class Said(NamedTuple):
-    """What was said last of an account, and how often something was said."""
-
-    number: int
-    settings: Settings
 
 
 def last_said(store: PutOnce, account: str) -> Said | None:
@@ -36,12 +30,12 @@ def last_said(store: PutOnce, account: str) -> Said | None:
     name = names[-1]
     try:
         told = unsummed((store.get(name) or b"").rstrip(b"\n"))
-        return Said(_number_in(name), Settings.from_json(told))
+        return Said.from_json(_number_in(name), told)
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UsageError(
             _(
                 "the limits of the account {account} cannot be read ({name}): say all of them again"
-                " (klingflow desk --submit RATE -j N --max-spend AMOUNT)",
+                " (klingflow desk --submit RATE -j N --max-spend AMOUNT --resume)",
                 account=account,
                 name=name,
             )
@@ -55,12 +49,13 @@ def say(store: PutOnce, account: str, given: Mapping[str, Json]) -> Said:
     while True:
         if _FIRST.as_json().keys() <= given.keys():
             names = store.names(f"{ACCOUNTS}/{account}")
-            number, known = (_number_in(names[-1]) if names else 0), _FIRST
+            known = Said(_number_in(names[-1]) if names else 0, _FIRST)
         else:
-            number, known = last_said(store, account) or Said(0, _FIRST)
-        said = Said(number + 1, Settings.from_json({**known.as_json(), **given}))
+            known = last_said(store, account) or Said(0, _FIRST)
+        settings = Settings.from_json({**known.settings.as_json(), **given})
+        said = Said(known.number + 1, settings, secrets.token_hex(8), known.word)
         name = f"{ACCOUNTS}/{account}/{said.number:06}.json"
-        if store.put(name, summed(encoded(said.settings.as_json()))):
+        if store.put(name, summed(encoded(said.as_json()))):
             return said
 
 

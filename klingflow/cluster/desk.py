@@ -65,8 +65,7 @@ class Desk:
     @property
     def way_out(self) -> str:
         """The command that lets it grant again."""
-        lost = self.account.halted and not self.standing.halted
-        return f"klingflow desk {'--max-spend AMOUNT' if lost else '--resume'}"
+        return "klingflow desk --resume" if self.standing.halted else self.account.way_out
 
     # -------- what persons say
 
@@ -296,6 +295,8 @@ class Desk:
                     grant.order.ask.request
                 )  # what was counted was an earlier try
         self.standing.heard(told)
+        if told.stopped:
+            self.account.stop(told.stopped)
         match told.outcome:
             case "submitted":
                 if told.sent:
@@ -363,7 +364,7 @@ class Desk:
         del batch.live[order.uid]
         if told.outcome == "limited" and told.sent:
             self.account.tempo.limited(now, grant.at, told.retry_after_s, u, running)
-        elif told.outcome == "late":
+        elif told.outcome == "late" and not told.stopped:
             self.account.tempo.in_time.refused(now, grant.at, len(self._granted))
         elif told.outcome == "unsent" and told.host:  # not of a host that died before it had sent
             self.standing.not_sent(now, u)

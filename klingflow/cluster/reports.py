@@ -23,7 +23,8 @@ BoughtAs = Literal[
 class Bought:
     """What became of one try. `sent`: this very call sent the POST; only then has the pace anything
     to learn. `stops`: the gateway refuses the account, not the shot. `proven` and `off_the_mark` as
-    klingflow.decide.patience means them. `reason` quotes nobody. `host` has sent it.
+    klingflow.decide.patience means them. `reason` quotes nobody. `host` has sent it. `stopped`:
+    nobody may buy for the account, as its word of this number in the store says.
     """
 
     uid: str
@@ -38,6 +39,7 @@ class Bought:
     proven: bool = False
     off_the_mark: bool = False
     host: str = ""
+    stopped: int = 0
 
     @property
     def next_try(self) -> str | None:

@@ -41,7 +41,11 @@ def worker(account: str | None, at_once: int) -> int:
 @click.option(
     "-j", "--max-running", type=click.IntRange(1), help="Unfinished tasks of all hosts at once."
 )
-@click.option("--max-spend", metavar="AMOUNT", help="Buy for at most this much in all.")
+@click.option(
+    "--max-spend",
+    metavar="AMOUNT",
+    help="Buy for at most this much in all; 'none' lifts the limit.",
+)
 @click.option("--stop", is_flag=True, help="Buy nothing more until --resume.")
 @click.option("--resume", is_flag=True, help="Buy again, also after the gateway has refused us.")
 def desk(account: str | None, stop: bool, resume: bool, **said: str | int | None) -> int:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from klingflow.api import clusters, links, site
 from klingflow.api.clusters import Place
@@ -19,6 +19,9 @@ from klingflow.model import Limits, Manifest
 from klingflow.terminal import console, progress, result_views
 from klingflow.terminal.options import Options
 from klingflow.words import _
+
+# What lifts the limit of an account's money.
+NO_LIMIT: Final = "none"
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import Host
@@ -33,7 +36,7 @@ def worker(account: str | None, at_once: int) -> int:
 
 def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bool) -> int:
     """`klingflow desk`."""
-    status, hosts = clusters.ask_desk(account, _settings(said), stop=stop, go_on=resume)
+    status, hosts = clusters.ask_desk(account, settings_of(said), stop=stop, go_on=resume)
     if status is not None:
         _show(status)
     elif hosts:
@@ -110,10 +113,11 @@ def place_of(
     return clusters.demo_place(folder, stack.enter_context(demo(folder, base_url)))
 
 
-def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
+def settings_of(said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was given, as the desk takes it. Raises UsageError."""
+    is_lifted = said["max_spend"] == NO_LIMIT
     try:
-        limits = under_flags(Limits(), said)
+        limits = under_flags(Limits(), {**said, "max_spend": None} if is_lifted else said)
     except ValueError as error:
         raise UsageError(str(error)) from None
     told = Settings(limits.submit, limits.max_running, limits.max_spend).as_json()

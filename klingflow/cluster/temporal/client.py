@@ -25,7 +25,7 @@ from temporalio.common import QueryRejectCondition, WorkflowIDConflictPolicy
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode
 
-from klingflow.cluster.accounts import Said
+from klingflow.cluster.account import Said
 from klingflow.cluster.address import CLUSTER, Address
 from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
 from klingflow.errors import ClusterAway
@@ -119,7 +119,7 @@ class DeskClient:
 
     async def say(self, said: Said, *, spend: bool) -> None:
         """Let the desk work by what was said of the account; `spend`: also what to spend."""
-        await self._say("say", said.number, said.settings.as_json(), spend)
+        await self._say("say", said.number, said.as_json(), spend)
 
     async def status(self) -> dict[str, Any] | None:
         """Return what the desk says of itself; None where there is none, or one that has ended."""

@@ -18,7 +18,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ParentClosePolicy
 
-from klingflow.cluster.account import Settings
+from klingflow.cluster.account import Said
 from klingflow.cluster.desk import Desk
 from klingflow.cluster.orders import Ask
 from klingflow.cluster.queued import Grant, Order
@@ -59,6 +59,11 @@ def desk_of(account: str) -> str:
 def queue_of(account: str) -> str:
     """Return the queue in which the work of an account waits: workflows, creates, downloads."""
     return f"klingflow-{account}"
+
+
+def account_of(queue: str) -> str:
+    """Return the account whose work waits in a queue of `queue_of`."""
+    return queue.removeprefix(queue_of(""))
 
 
 def watch_queue_of(account: str) -> str:
@@ -156,8 +161,7 @@ class DeskFlow:
         self._news = True
 
     def _said(self, number: int, settings: dict[str, Any], *, told: bool, spend: bool) -> None:
-        known = Settings.from_json(settings)
-        self._desk.account.say(number, known, told=told, spend=spend)
+        self._desk.account.say(Said.from_json(number, settings), told=told, spend=spend)
 
     async def _ask(self, order: str) -> None:
         """Find out what became of an order that nobody here works on."""
@@ -176,7 +180,7 @@ class DeskFlow:
         try:
             await workflow.start_child_workflow(
                 "Shot",
-                args=[order.as_json(), grant.at],
+                args=[order.as_json(), grant.at, self._desk.account.last.number],
                 id=f"shot-{order.uid}-{workflow.uuid4().hex[:8]}",
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 task_timeout=TASK_S,
@@ -257,9 +261,11 @@ class ShotFlow:
     """
 
     @workflow.run
-    async def run(self, order: dict[str, Any], at: float) -> str:
-        """Return the last that became known: an outcome of a create, or a state of a task."""
-        outcome: str = await _step("buy", order, at)
+    async def run(self, order: dict[str, Any], at: float, heard: int = 0) -> str:
+        """Return the last that became known: an outcome of a create, or a state of a task. `heard`
+        is the number of the last word of a person that the desk knew.
+        """
+        outcome: str = await _step("buy", order, at, heard)
         if outcome != "submitted":
             return outcome
         watch = f"{workflow.info().task_queue}{_WATCH}"

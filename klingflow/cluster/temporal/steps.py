@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from klingflow.cluster.orders import OrdersDamaged, Terms
 from klingflow.cluster.queued import Order
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import told_of
+from klingflow.cluster.temporal.flows import account_of
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.decide.pace import Gcra
 from klingflow.decide.polling import Durations
@@ -90,8 +92,10 @@ class Steps:
         return found
 
     @activity.defn(name="buy")
-    async def buy(self, order: dict[str, Any], at: float) -> str:
-        """Try to buy an order at its granted moment. Return the outcome.
+    async def buy(self, order: dict[str, Any], at: float, heard: int = 0) -> str:
+        """Try to buy an order at its granted moment. Return the outcome. Nothing is claimed for an
+        account that a person has stopped, whatever its desk remembers, unless that has `heard` a
+        later word.
 
         The moment is by the server's clock, and so is the one at which this step was begun: the
         clocks of hosts do not matter.
@@ -99,7 +103,7 @@ class Steps:
         began = time.monotonic()
         began_at = activity.info().started_time.timestamp()
         wait_s = at - began_at - (time.monotonic() - began)
-        return await self._done(self._buy(Order.from_json(order), at, wait_s))
+        return await self._done(self._buy(Order.from_json(order), at, wait_s, heard))
 
     @activity.defn(name="watch")
     async def watch(self, order: dict[str, Any], since: float) -> dict[str, Any]:
@@ -128,18 +132,29 @@ class Steps:
         return {
             "asks": [(ask.as_json(), claim is not None) for ask, claim in told],
             "there": [uid for uid, (end, _) in zip(claimed, ended, strict=True) if end == "done"],
-            "said": said and (said.number, said.settings.as_json()),
+            "said": said and (said.number, said.as_json()),
         }
 
-    async def _buy(self, order: Order, at: float, wait_s: float) -> str:
+    async def _buy(self, order: Order, at: float, wait_s: float, heard: int) -> str:
+        stopped = await self._stopped(heard)
         try:
-            bought = await self._bought(order, wait_s)
+            bought = await self._bought(order, wait_s, is_stopped=bool(stopped))
         except OrdersDamaged:
             bought = Bought(order.uid, "stale", reason=_("its order is damaged"))
-        await self._telling.tell("bought", bought.as_json(), at)
+        await self._telling.tell("bought", replace(bought, stopped=stopped).as_json(), at)
         return bought.outcome
 
-    async def _bought(self, order: Order, wait_s: float) -> Bought:
+    async def _stopped(self, heard: int) -> int:
+        """Return the number of the word in the store by which nothing is bought for this account; 0
+        where there is none, or its desk has heard a later one.
+        """
+        account = account_of(activity.info().task_queue)
+        said = await self._hand.patiently(partial(accounts.last_said, self._hand.store, account))
+        if said is None or not said.settings.stopped or said.number < heard:
+            return 0
+        return said.number
+
+    async def _bought(self, order: Order, wait_s: float, *, is_stopped: bool) -> Bought:
         """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
         buying = asyncio.create_task(
             hands.buy(
@@ -148,7 +163,7 @@ class Steps:
                 try_=order.try_,
                 retry=order.retry,
                 wait_s=max(0.0, wait_s),
-                too_late=wait_s < -hands.LATE_S,
+                too_late=is_stopped or wait_s < -hands.LATE_S,
             )
         )
         self._buying.add(buying)
