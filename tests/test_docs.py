@@ -91,9 +91,9 @@ def test_outputs_are_as_shown(shown: Pipeline) -> None:
     outputs = [block for block in every if block.label.startswith("output: klingflow ")]
     assert outputs
     for block in outputs:
-        process = shown.start(*shlex.split(block.label.removeprefix("output: klingflow ")))
-        out, err = process.communicate(timeout=60)
-        assert (out, err, process.returncode) == (block.text, "", ExitCode.USAGE)
+        done = shown.done(*shlex.split(block.label.removeprefix("output: klingflow ")))
+        found = (done.stdout, done.stderr, done.returncode)
+        assert found == (block.text, "", ExitCode.USAGE)
 
 
 def test_commands_without_a_gateway_run(shown: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

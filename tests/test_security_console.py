@@ -71,8 +71,8 @@ def test_a_lock_from_elsewhere_begins_no_line(tmp_path: Path, command: str) -> N
     film = pipeline_at(tmp_path)
     film.write(1)
     film.lock.write_bytes(b"".join([lock_header("0" * 16, 1, 3), *lines]))
-    process = film.start(*command.split(), "film.yaml")
-    shown = "".join(process.communicate(timeout=60))
+    looked = film.done(*command.split(), "film.yaml")
+    shown = looked.stdout + looked.stderr
     assert "::error::pwn" in shown
     assert [line for line in shown.splitlines() if line.lstrip().startswith("::")] == []
 

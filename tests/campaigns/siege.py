@@ -268,14 +268,13 @@ def _broken(film: Pipeline, cluster: Cluster, shots: int, doubts: set[str]) -> I
         yield f"charged, and not in the lock: {sorted(unknown)}"
     if len(film.videos()) != shots - len(doubts):
         yield f"{len(film.videos())} videos of {shots} shots, {len(doubts)} in doubt"
-    plan = film.start("plan", "film.yaml", "--format", "json")
-    marks = Counter(action["mark"] for action in json.loads(plan.communicate()[0])["actions"])
+    plan = film.done("plan", "film.yaml", "--format", "json")
+    marks = Counter(action["mark"] for action in json.loads(plan.stdout)["actions"])
     if marks != +Counter({"=": shots - len(doubts), "?": len(doubts)}):
         yield f"the plan afterwards says {dict(marks)}"
-    check = film.start("lock", "check", "film.yaml")
-    words = check.communicate()[0]
+    check = film.done("lock", "check", "film.yaml")
     if check.returncode not in (0, 4):
-        yield f"lock check says {check.returncode}: {words}"
+        yield f"lock check says {check.returncode}: {check.stdout}"
     yield from secrets_in(cluster)
 
 

@@ -110,20 +110,18 @@ class Search:
 
 def everything_said(film: Pipeline, search: Search) -> None:
     """A run with all it can say, then every command that looks at what came of it."""
-    process = film.start(
-        "run", "film.yaml", "-y", "-v", "--log", "run.jsonl", KLINGFLOW_TRACEBACK="1"
-    )
-    out, err = process.communicate(timeout=500)
-    assert process.returncode in (0, 3, 4, 7), out + err
-    search.text("run", (out + err).encode())
-    for command in (
+    command = ("run", "film.yaml", "-y", "-v", "--log", "run.jsonl")
+    done = film.done(*command, KLINGFLOW_TRACEBACK="1")
+    assert done.returncode in (0, 3, 4, 7), done
+    search.text("run", (done.stdout + done.stderr).encode())
+    for looking in (
         ["status"],
         ["status", "--format", "json"],
         ["plan", "--format", "json"],
         ["doctor"],
     ):
-        looking = film.start(command[0], "film.yaml", *command[1:])
-        search.text(command[0], "".join(looking.communicate(timeout=240)).encode())
+        looked = film.done(looking[0], "film.yaml", *looking[1:])
+        search.text(looking[0], (looked.stdout + looked.stderr).encode())
     search.folder(film.folder)
 
 

@@ -382,7 +382,8 @@ def _signalled(base: Pipeline, sandbox: Sandbox, case: Case) -> Verdict:
     if case.what in END:  # once: nothing is left open, and all of it is in the lock
         folded = {p.get("task_id") for p in film.purchases()} if film.lock.exists() else set()
         assert folded >= set(charged), f"{case}: not folded\n{said}"
-    code, said = ended(film.start("run", "film.yaml", "-y"))
+    done = film.done("run", "film.yaml", "-y")
+    code, said = done.returncode, done.stdout + done.stderr
     verdict = judge(film, sandbox, of=of)
     assert code == (4 if verdict.in_doubt else 0), f"{case}: the next run ends with {code}\n{said}"
     assert verdict.in_doubt == 0 or case.what.endswith("+"), f"{case}: {verdict}"

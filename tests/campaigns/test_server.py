@@ -137,9 +137,7 @@ def bought_out(film: Pipeline, found: Found) -> None:
             found.complain("crashes", f"exit {code}")
         if code in (ExitCode.REFUSED, ExitCode.INTERRUPTED):
             continue
-        check = film.start("plan", "film.yaml", "--check")
-        check.communicate()
-        if check.returncode == 0:
+        if film.done("plan", "film.yaml", "--check").returncode == 0:
             return
     found.complain("hangs", "there is always something left to buy")
 
