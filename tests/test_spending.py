@@ -19,6 +19,7 @@ from klingflow.decide.spending import (
     spending,
 )
 from klingflow.ledger.accounts import merge
+from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import advance
 from klingflow.model import (
     FailedTasks,
@@ -41,7 +42,7 @@ def test_every_heading_has_its_row() -> None:
     """In the order in which they are shown, what counts first."""
     assert set(SHARES) == set(get_args(Share))
     assert [heading for heading, row in SHARES.items() if row.counts] == [
-        "spent", "in_doubt", "failed", "abandoned",
+        "spent", "in_doubt", "at_cluster", "failed", "abandoned",
     ]  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def test_every_heading_has_its_row() -> None:
     [
         (intent("a"), "in_doubt"),
         (DOUBT, "in_doubt"),
+        (handed_over(intent("a"), store="s", batch="b"), "at_cluster"),
         (advance(intent("a"), "refused", AT), None),
         (submitted("a"), "spent"),
         (advance(submitted("a"), "parked", AT), "spent"),

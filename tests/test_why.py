@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import PAID, STATES
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import tagged
@@ -128,3 +129,14 @@ def test_another_source_is_named_with_its_take() -> None:
     assert (change["field"], change["pointer"]) == ("image.from", "/image")
     assert change["old"] == "the last frame of opening, purchase uid-1"
     assert change["new"] == "the last frame of opening#2 (picked), purchase uid-2"
+
+
+@pytest.mark.parametrize(("prompt", "says"), [
+    ("rain", "has not changed since it was handed over; what came of it is not known yet."),
+    ("sun", "has changed since it was handed over to the cluster, and is there as it was then."),
+])  # fmt: skip
+def test_what_hosts_may_be_buying_is_not_called_bought(prompt: str, says: str) -> None:
+    """Nobody knows yet whether it is."""
+    order = replace(bought(), state="intent", task_id=None)
+    order = handed_over(order, store="s", batch="b")
+    assert explain(*wanted(prompt=prompt), order)["says"] == f"s {says}"

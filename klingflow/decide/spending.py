@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID
 from klingflow.manifest import prices as price_list
 from klingflow.model import FailedTasks, Price, Prices, Purchase, Share, Sum
@@ -35,6 +36,12 @@ SHARES: Final[Mapping[Share, ShareRow]] = {
     ),
     "in_doubt": ShareRow(
         counts=True, words=_("in doubt"), one=_("{number} doubt"), several=_("{number} doubts")
+    ),
+    "at_cluster": ShareRow(
+        counts=True,
+        words=_("at the cluster, not yet known"),
+        one=_("{number} order"),
+        several=_("{number} orders"),
     ),
     "failed": ShareRow(
         counts=True,
@@ -83,7 +90,7 @@ def share(purchase: Purchase, failed_tasks: FailedTasks | None) -> Share | None:
     if purchase.state in PAID:
         return "spent"
     if purchase.state in IN_DOUBT:
-        return "in_doubt"
+        return "at_cluster" if is_at_cluster(purchase) else "in_doubt"
     if purchase.state == "rejected":
         return None
     said = [(at, SHARES[_SAID[n]].counts, n) for n, at in purchase.times.items() if n in _SAID]

@@ -57,7 +57,7 @@ NOWHERE_ELSE = Elsewheres()
 
 
 # What became of the money for a purchase; `klingflow.decide.spending` has a row for each.
-Share = Literal["spent", "in_doubt", "failed", "abandoned", "refunded", "not_charged"]
+Share = Literal["spent", "in_doubt", "at_cluster", "failed", "abandoned", "refunded", "not_charged"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import PAID
 from klingflow.manifest import chained
 from klingflow.manifest.held_files import Record, replaced
@@ -15,6 +16,7 @@ from klingflow.model import Json, Purchase, Request, Shot, task_named
 from klingflow.words import _, joined
 
 _SHOWN = 12  # digits of a hash
+_BOUGHT, _HANDED_OVER = _("bought"), _("handed over to the cluster, and is there as it was then")
 _ABSENT = object()  # differs from every value, None included
 
 # What to call the take that a purchase belongs to, by its uid: `opening#2 (picked)`.
@@ -38,6 +40,8 @@ def explain(
         says = _("depends on a shot that is not bought yet, so it cannot be compared.")
     elif not purchase.body:  # a damaged line, whose body nobody knows
         says = _("cannot be compared: the ledger has lost what was sent for it.")
+    elif request.fingerprint == purchase.fingerprint and is_at_cluster(purchase):
+        says = _("has not changed since it was handed over; what came of it is not known yet.")
     elif request.fingerprint == purchase.fingerprint:
         says = _("has not changed since it was bought{task}.", task=_task(purchase))
     else:
@@ -57,7 +61,8 @@ def _changed(request: Request, purchase: Purchase, take_of: TakeOf) -> str:
     if purchase.state in PAID:
         kept = _("; it is kept, and --rerun changed buys it again")
     return _(
-        "has changed since it was bought{task}{others}{kept}.",
+        "has changed since it was {bought}{task}{others}{kept}.",
+        bought=_HANDED_OVER if is_at_cluster(purchase) else _BOUGHT,
         task=_task(purchase),
         others=others,
         kept=kept,

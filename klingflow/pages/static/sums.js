@@ -15,6 +15,7 @@ function drawSums() {
 const HEADINGS = {
   spent: "spent",
   in_doubt: "in doubt",
+  at_cluster: "at the cluster, not yet known",
   failed: "failed, perhaps charged",
   abandoned: "abandoned",
   refunded: "refunded",
