@@ -12,6 +12,7 @@ import pytest
 
 from klingflow.api.following import Follower, followed
 from klingflow.cluster.ordering import ordered
+from klingflow.cluster.status import Status
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import LedgerBroken, StoreAway
 from klingflow.ledger.lifecycle import advance
@@ -72,11 +73,11 @@ class Said:
         self.stopped: list[tuple[str, int]] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> Status:
         """Say it."""
         live = [{"id": one} for one in self.live]
-        known = {"over": self.over, "coming": self.coming, "capped": self.capped, "halted": ""}
-        return {"batches": live, **known}
+        known = {"over": self.over, "coming": self.coming, "capped": self.capped}
+        return Status.from_json({"batches": live, **known})
 
     async def hosts(self) -> list[str]:
         """Say that none is there."""

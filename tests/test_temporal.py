@@ -20,6 +20,7 @@ from klingflow.cluster import accounts
 from klingflow.cluster.account import Said, Settings
 from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
+from klingflow.cluster.status import Status
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.flows import DeskFlow, queue_of
@@ -139,7 +140,7 @@ async def test_what_the_desk_is_given_is_bought_and_brought(
         await until(has(store, "001.done"))
 
         async def is_over() -> bool:
-            return bool(cast(dict[str, Any], await desk.status())["over"] == [BATCH])
+            return bool(cast(Status, await desk.status()).over == (BATCH,))
 
         await until(is_over)
         assert [host.partition("/")[0] for host in await desk.hosts()] == ["north"]
@@ -166,8 +167,8 @@ async def test_a_task_that_failed_is_bought_again(
         await until(is_done)
 
         async def is_over() -> bool:
-            status = cast(dict[str, Any], await desk.status())
-            return bool(status["over"] == [BATCH] and status["hosts"] == {"north": 2})
+            status = cast(Status, await desk.status())
+            return bool(status.over == (BATCH,) and status.hosts == {"north": 2})
 
         await until(is_over)
     assert [what.partition(" ")[0] for what in gateway.asked].count("create") == 2
@@ -187,8 +188,8 @@ async def test_a_desk_that_lost_its_memory_learns_the_limits_from_the_store(
         await desk.hand_over(BATCH, "film", 1, Caps().state())
 
         async def has_learnt() -> bool:
-            status = cast(dict[str, Any], await desk.status())
-            return bool(status["places"] == 7 and "lost count" in status["halted"])
+            status = cast(Status, await desk.status())
+            return bool(status.places == 7 and "lost count" in status.halted)
 
         await until(has_learnt)
         assert gateway.asked == []
@@ -217,16 +218,16 @@ async def test_a_person_who_has_stopped_an_account_is_obeyed(
         if not hears:
 
             async def has_read() -> bool:
-                status = cast(dict[str, Any], await desk.status())
-                return bool(status["batches"] and status["batches"][0]["waiting"])
+                status = cast(Status, await desk.status())
+                return bool(status.batches and status.batches[0].waiting)
 
             await until(has_read)
             accounts.say(store, account, {"stopped": True})
             await desk.go_on()
 
         async def is_stopped() -> bool:
-            status = cast(dict[str, Any], await desk.status())
-            return "stopped" in str(status["halted"])
+            status = cast(Status, await desk.status())
+            return "stopped" in str(status.halted)
 
         await until(is_stopped)
         assert gateway.asked == []
@@ -272,7 +273,7 @@ async def test_a_batch_ends_though_nobody_can_read_what_came_of_it(
         await desk.hand_over(BATCH, "film", 1, Caps().state())
 
         async def is_over() -> bool:
-            return bool(cast(dict[str, Any], await desk.status())["over"] == [BATCH])
+            return bool(cast(Status, await desk.status()).over == (BATCH,))
 
         await until(is_over)
     assert store.get(told_of(order("alley").uid, "doubt"))
@@ -294,7 +295,7 @@ async def test_what_has_come_is_not_looked_after_again(
         await desk.hand_over(BATCH, "film", 1, Caps().state())
 
         async def is_over() -> bool:
-            return bool(cast(dict[str, Any], await desk.status())["over"] == [BATCH])
+            return bool(cast(Status, await desk.status()).over == (BATCH,))
 
         await until(is_over)
     assert (told, len(gateway.asked)) == ([], asked)
@@ -370,7 +371,7 @@ async def test_a_key_that_is_refused_halts_the_desk(
         await until(has(store, "001.answer"))
 
         async def is_halted() -> bool:
-            return bool(cast(dict[str, Any], await desk.status())["halted"])
+            return bool(cast(Status, await desk.status()).halted)
 
         await until(is_halted)
     assert len(gateway.asked) == 1
@@ -386,10 +387,10 @@ async def test_a_person_speaks_to_the_desk(
     await desk.halt()
     async with a_host(server, store, tmp_path / "north", "spoken", Scripted([])):
         status = await desk.status()
-        assert status and (status["places"], bool(status["halted"])) == (7, True)
+        assert status and (status.places, bool(status.halted)) == (7, True)
         await desk.go_on()
         status = await desk.status()
-        assert status and not status["halted"]
+        assert status and not status.halted
 
 
 async def test_the_server_says_what_time_it_is(server: Server) -> None:

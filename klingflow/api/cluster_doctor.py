@@ -84,5 +84,5 @@ async def _asked(account: str | None) -> tuple[float, tuple[str, str], list[str]
     clock_s = await desk.clock_s()
     hosts = await desk.hosts()
     status = await desk.status() if hosts else None  # a desk without hosts answers nothing
-    halted = (status["halted"], status["way_out"]) if status else ("", "")
+    halted = (status.halted, status.way_out) if status else ("", "")
     return clock_s, halted, hosts

@@ -25,6 +25,7 @@ from klingflow.api.state import chosen_state
 from klingflow.cluster import accounts, handbox, hands
 from klingflow.cluster.address import CLUSTER, Address, account_named, address_in
 from klingflow.cluster.hand import Hand
+from klingflow.cluster.status import Status
 from klingflow.cluster.store import PutOnce, open_store, prove
 from klingflow.decide.spending import spending
 from klingflow.disk import make_folder
@@ -331,7 +332,7 @@ def account_here(account: str | None) -> str:
 
 def ask_desk(
     account: str | None, settings: Mapping[str, Any], *, stop: bool = False, go_on: bool = False
-) -> tuple[dict[str, Any] | None, list[Host]]:
+) -> tuple[Status | None, list[Host]]:
     """Say these things to the desk of an account; return its state and the hosts that work for it.
     What is said is in the store too, so that it outlives the engine's memory; a desk that is to
     stop hears it first, because a store may be away. A desk without hosts has no state that anybody
@@ -341,7 +342,7 @@ def ask_desk(
     """
     name = account_here(account)
 
-    async def ask() -> tuple[dict[str, Any] | None, list[Host]]:
+    async def ask() -> tuple[Status | None, list[Host]]:
         desk = await desk_of(address_in(os.environ), name)
         if stop:
             await desk.halt()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +22,7 @@ from klingflow.cluster import batches
 from klingflow.cluster.orders import Terms
 from klingflow.cluster.reading import Reader
 from klingflow.cluster.references import Uploading
+from klingflow.cluster.status import Status
 from klingflow.cluster.store import PutOnce
 from klingflow.decide.plan import buys
 from klingflow.errors import ClusterAway, StoreAway
@@ -172,24 +173,22 @@ class Follower:
             if self._away == _AWAY:
                 self.inform("away", reason=str(error))
 
-    async def _compare(self, status: Mapping[str, Any] | None) -> None:
+    async def _compare(self, status: Status | None) -> None:
         """End the batches that the desk is through with, and give it again what it has lost; after
         Ctrl-C, these are over, too.
         """
-        here = {told["id"]: told for told in status["batches"]} if status else {}
-        over = set(status["over"]) if status else set()
-        self.coming = frozenset(status["coming"]) if status else frozenset()
-        if status and status["halted"]:
-            halted, way_out = status["halted"], status["way_out"]
-            reason = _("{halted} ({way_out})", halted=halted, way_out=way_out)
+        status = status or Status((), ())  # one that has lost its memory
+        here, over = {told.id for told in status.batches}, set(status.over)
+        self.coming = status.coming
+        if halted := status.halted:
+            reason = _("{halted} ({way_out})", halted=halted, way_out=status.way_out)
             self._say(halted, "stopped", reason=reason)
         for batch, terms in list(self.open.items()):
             is_lost = batch not in here and batch not in over
             if is_lost and not self.outcome.interrupted:
                 await self._tell_desk(terms)
             elif is_lost or batch in over:
-                cap = status["capped"].get(batch) if status else None
-                await self._withdraw(batch, LeftOut(**cap) if cap else None)
+                await self._withdraw(batch, status.capped.get(batch))
                 del self.open[batch]
 
     async def _withdraw(self, batch: str, cap: LeftOut | None) -> None:

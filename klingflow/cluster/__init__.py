@@ -25,6 +25,8 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - account.py: PURE; an account's limits, and how fast they let it buy.
 - accounts.py: where the limits of accounts are kept, in the store.
 - desk.py: PURE; who may send a create, and when, over all hosts of an account.
+- status.py: PURE; what a desk says of itself.
+- versions.py: PURE; records that a process of another version may have written.
 - address.py: PURE; where a cluster's server is.
 - temporal/: the engine, which has all of this done on hosts that live.
 """

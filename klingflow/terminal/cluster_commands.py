@@ -12,6 +12,7 @@ from klingflow.api import clusters, links, site
 from klingflow.api.clusters import Place
 from klingflow.api.running import Result
 from klingflow.cluster.account import Settings
+from klingflow.cluster.status import Status
 from klingflow.decide.consent import Word, covers_uncounted
 from klingflow.errors import ExitCode, UsageError
 from klingflow.manifest.limits import under_flags
@@ -43,7 +44,7 @@ def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bo
         console.say(_("No desk yet: it begins with the first batch (run FILE --cluster)."))
     else:
         console.say(_("No host is here, so no desk answers; `klingflow worker` starts one."))
-    _show_hosts(hosts, status["hosts"] if status else {})
+    _show_hosts(hosts, status.hosts if status else {})
     return ExitCode.OK
 
 
@@ -144,28 +145,28 @@ def _show_hosts(hosts: Sequence[Host], sent: Mapping[str, int]) -> None:
             console.say(_("  host {host}: gone; {sent} sent", host=name, sent=number))
 
 
-def _show(status: Mapping[str, Any]) -> None:
-    spend = f"{status['spend']} {status['currency'] or ''}".strip()
+def _show(status: Status) -> None:
+    spend = f"{status.spend} {status.currency or ''}".strip()
     console.say(
         _(
             "{running} of {places} running, {per_minute:g} creates a minute, {spend} set aside",
-            running=status["running"],
-            places=status["places"],
-            per_minute=status["per_minute"],
+            running=status.running,
+            places=status.places,
+            per_minute=status.per_minute,
             spend=spend,
         )
     )
-    if status["halted"]:
-        why, out = status["halted"], status["way_out"]
+    if status.halted:
+        why, out = status.halted, status.way_out
         console.warn(_("Buys nothing: {halted} ({way_out})", halted=why, way_out=out))
-    for batch in status["batches"]:
-        left = batch["waiting"] + 100 * batch["unread"]
-        why = _(", {why}", why=batch["why"]) if batch["why"] else ""
+    for batch in status.batches:
+        left = batch.waiting + 100 * batch.unread
+        why = _(", {why}", why=batch.why) if batch.why else ""
         console.say(
             _(
                 "  {film}: {live} on their way, about {left} wait{why}",
-                film=batch["film"],
-                live=batch["live"],
+                film=batch.film,
+                live=batch.live,
                 left=left,
                 why=why,
             )

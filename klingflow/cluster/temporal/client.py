@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from klingflow.cluster.account import Said
 from klingflow.cluster.address import CLUSTER, Address
+from klingflow.cluster.status import Status
 from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
 from klingflow.errors import ClusterAway
 from klingflow.words import _
@@ -121,14 +122,17 @@ class DeskClient:
         """Let the desk work by what was said of the account; `spend`: also what to spend."""
         await self._say("say", said.number, said.as_json(), spend)
 
-    async def status(self) -> dict[str, Any] | None:
-        """Return what the desk says of itself; None where there is none, or one that has ended."""
+    async def status(self) -> Status | None:
+        """Return what the desk says of itself; None where there is none, or one that has ended.
+        Raises UsageError for one of another version.
+        """
         try:
-            return await self._handle.query(
+            told = await self._handle.query(
                 DeskFlow.status,
                 reject_condition=QueryRejectCondition.NOT_OPEN,
                 rpc_timeout=_PATIENCE,
             )
+            return Status.from_json(told)
         except WorkflowQueryRejectedError:
             return None
         except WorkflowQueryFailedError as error:
