@@ -6,6 +6,7 @@ import difflib
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from klingflow.manifest.folds import same_file
 from klingflow.manifest.invisible import difference, plainly
@@ -96,7 +97,12 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """
     if len(word) > _LONGEST:
         return None
-    near = [name for name in names if _is_as_long(word, name) and name.isprintable()]
+    near = (name for name in names if _is_as_long(word, name) and name.isprintable())
+    return _nearest(word, tuple(near))
+
+
+@lru_cache(maxsize=256)  # one mistake is often in a thousand shots
+def _nearest(word: str, near: Sequence[str]) -> str | None:
     looks = plainly(word)
     for name in near:
         if plainly(name) == looks:
