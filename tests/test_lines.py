@@ -4,6 +4,7 @@ count.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -290,6 +291,17 @@ def test_a_header_that_klingflow_did_not_write_is_reported(
     assert [header["lineage"] for header in parsed.headers] == ["x"]
     assert [(p.kind, p.name, p.detail) for p in parsed.odd] == odd
     assert {p.place for p in parsed.odd} <= {Place("film.lock", 1)}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_lock_that_a_formatter_has_changed_holds_its_shots(indent: int | None) -> None:
+    """No sum is right any more; but whose the lines were, or the lines together, can be read."""
+    lines = [json.loads(line) for line in LOCK.splitlines()]
+    text = "\n".join(json.dumps(line, indent=indent) for line in lines)
+    parsed = parse_lock(text.encode(), "film.lock")
+    assert {(p.shot, p.state) for p in parsed.doubts} == {(shot, "in_doubt") for shot in "abc"}
+    held = [p.keys for p in parsed.problems if p.kind == "damaged_purchases"]
+    assert sorted(key for keys in held for key in keys) == ["a", "b", "c"]
 
 
 def test_a_header_names_the_saved_plans_that_were_used() -> None:

@@ -40,8 +40,10 @@ _CONFLICT = re.compile(rb"(<{7}|={7}|>{7}|\|{7})( |\Z)")
 # A newline that became another byte: two whole lines stand in one.
 _LOCK_SEAM = re.compile(rb'(?<=,"crc":"[0-9a-f]{8}"\}).?(?=\{)', re.DOTALL)
 _JOURNAL_SEAM = re.compile(rb"(?<=\}).?(?=[0-9a-f]{8} \{)", re.DOTALL)
+# With the blanks and line ends that an editor or a formatter of JSON adds.
 _WHOSE = re.compile(
-    rb'\{"shot":("(?:[^"\\]|\\.)*"),"take":(\d{1,9}),"attempt":(\d{1,9}),"uid":"([0-9A-Za-z-]{1,64})"'
+    rb'\{\s*"shot"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"take"\s*:\s*(\d{1,9})\s*,'
+    rb'\s*"attempt"\s*:\s*(\d{1,9})\s*,\s*"uid"\s*:\s*"([0-9A-Za-z-]{1,64})"'
 )
 _MAX_EVIDENCE = 2000
 
@@ -170,7 +172,22 @@ def _lines_of_a_lock(data: bytes, name: str) -> tuple[Parsed, bool]:
             _take_in(parsed, raw, number, _LOCK)
         else:
             in_conflict = True
+    if parsed.damaged:
+        _doubt_what_is_spread(parsed)
     return parsed, in_conflict
+
+
+def _doubt_what_is_spread(parsed: Parsed) -> None:
+    """Doubt the purchases that only several damaged lines name together, as a formatter of JSON
+    spreads them.
+    """
+    text, known = b"\n".join(parsed.damaged), {doubt.uid for doubt in parsed.doubts}
+    spread = [witness for witness in _witnesses(text) if witness.uid not in known]
+    parsed.doubts += spread
+    for witness in spread:
+        parsed.numbers.setdefault(witness.uid, 1)
+    if keys := tuple(dict.fromkeys(witness.key for witness in spread)):
+        parsed.problems.append(Problem("damaged_purchases", Place(parsed.file), keys))
 
 
 def parse_journal(data: bytes, name: str) -> Parsed:
@@ -298,8 +315,9 @@ def _witnesses(raw: bytes) -> Iterator[Purchase]:
 
     Nothing in the line is believed except whose it was.
     """
-    evidence = {"damaged": raw[:_MAX_EVIDENCE].decode("utf-8", "replace")}
     for found in _WHOSE.finditer(raw):
+        at = 0 if found.start() < _MAX_EVIDENCE // 2 else found.start()
+        evidence = {"damaged": raw[at : at + _MAX_EVIDENCE].decode("utf-8", "replace")}
         with suppress(ValueError):
             yield Purchase(
                 uid=found[4].decode(),
