@@ -21,6 +21,7 @@ DOUBT: dict[str, Any] = {
     "tag": None,
     "client_request_id": "u/a",
     "request_ids": {},
+    "names": [],
     "status": None,
     "received": None,
     "commands": {"task": "klingflow resolve film.yaml a --task ID"},
@@ -56,6 +57,7 @@ def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
         "most": {"amount": "2.0", "currency": "CNY"},
         "tag": "klingflow-3f",
         "request_ids": {"x-request-id": "r1"},
+        "names": ["task_1", "task_2"],
         "status": 502,
         "received": "word " * 16,
     }
@@ -68,6 +70,7 @@ def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
         "  tag:      klingflow-3f",
         "  our id:   u/a",
         "  its x-request-id: r1",
+        "  names:    task_1, task_2",
         "  status:   HTTP 502",
         f"  received: {'word ' * 16}",
     ]

@@ -27,7 +27,7 @@ def told(purchase: Purchase) -> dict[str, Json]:
 def test_a_doubt_is_told_with_all_that_is_known() -> None:
     """Where and when it was sent, what it may have cost, and the three ways to settle it."""
     evidence = {"from": AT, "to": LATER, "status": 502, "reason": "HTTP 502: a page"}
-    evidence |= {"request_ids": {"x-request-id": "r1"}}
+    evidence |= {"request_ids": {"x-request-id": "r1"}, "names": ["task_1"]}
     purchase = intent("a", 2, 3, uid="20260608-3f")
     purchase = replace(purchase, body=tagged(purchase.body, purchase.uid))
     assert told(advance(purchase, "doubted", LATER, evidence=evidence)) == {
@@ -46,6 +46,7 @@ def test_a_doubt_is_told_with_all_that_is_known() -> None:
         "tag": "klingflow-3f",
         "client_request_id": "20260608-3f/a#2",
         "request_ids": {"x-request-id": "r1"},
+        "names": ["task_1"],
         "received": "HTTP 502: a page",
         "status": 502,
         "commands": {
@@ -73,7 +74,7 @@ def test_what_is_unknown_of_a_doubt_is_none() -> None:
         " git may have it as it was",
     }
     assert {told(bare)[name] for name in ("from", "to", "origin", "model", "most", "tag")} == {None}
-    assert told(bare)["request_ids"] == {}
+    assert told(bare)["request_ids"] == {} and told(bare)["names"] == []
 
 
 def test_an_intent_without_an_outcome_is_a_doubt_since_its_time() -> None:

@@ -231,6 +231,32 @@ async def test_a_packed_reply_is_unpacked_within_bounds(name: str) -> None:
     assert isinstance(second, Reply) and len(second.body) == MAX_BODY_BYTES
 
 
+@pytest.mark.parametrize(
+    ("packed", "header"),
+    [
+        (gzip.compress(BODY)[:-8] + b"not a sum", "content-encoding: gzip"),
+        (gzip.compress(gzip.compress(BODY)), "content-encoding: gzip, gzip"),
+        (gzip.compress(BODY), "content-type: application/json"),
+        (BODY.decode().encode("utf-16"), "content-type: application/json; charset=utf-16"),
+    ],
+    ids=["a wrong sum", "packed twice", "packed without a word", "in UTF-16"],
+)
+async def test_a_reply_is_read_however_it_was_packed(packed: bytes, header: str) -> None:
+    """The id of a task that was paid for may stand in it."""
+    async with serve(http(200, packed, header)) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY, "shot/1")
+    assert isinstance(answer, Reply) and answer.body == BODY
+
+
+async def test_what_is_no_reply_is_heard_all_the_same() -> None:
+    """Its beginning is kept for a person, without the key."""
+    said = b"HTTP/2 200 {task_1} " + KEY.encode()
+    async with serve(said) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY, "shot/1")
+    assert isinstance(answer, NoReply) and answer.sent
+    assert answer.heard == b"HTTP/2 200 {task_1} [the key]"
+
+
 async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     """Neither representations, nor failures, nor logs, nor a reply that echoes it hold the key."""
     caplog.set_level(logging.DEBUG)
@@ -263,6 +289,16 @@ async def test_an_echo_of_the_key_is_cleaned_wherever_it_comes(echo: bytes) -> N
         answer = await gateway.create(BODY, "shot/1")
     assert KEY[:10] not in repr(answer)
     assert KEY[:10] not in repr(read_create(answer))
+
+
+@pytest.mark.parametrize(
+    "wide", [KEY.encode("utf-16"), gzip.compress(gzip.compress(f"<p>{KEY}".encode()))]
+)
+async def test_an_echo_of_the_key_is_cleaned_when_it_is_unpacked(wide: bytes) -> None:
+    """Also where no header says that it is packed, or in which encoding it is."""
+    async with serve(http(400, wide)) as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY, "shot/1")
+    assert isinstance(answer, Reply) and b"[the key]" in answer.body and KEY not in repr(answer)
 
 
 @pytest.mark.parametrize("said", [KEY, ESCAPED, KEY.replace("-", "%2D")])

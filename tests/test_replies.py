@@ -292,6 +292,38 @@ def test_of_several_ids_none_is_thrown_away(
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        reply(200, json.dumps({"prompt": "雨" * 3000, "id": ID}).encode()[:-1]),
+        reply(200, HTML + b" " * 9000 + f'<a href="?task_id={ID}">'.encode()),
+        reply(400, {**error("x" * 5000), "id": ID}),
+        reply(202, b"", location=f"/v1/videos/{ID}"),
+        reply(200, b"", x_task_id=ID),
+        NoReply(True, "not HTTP", b"HTTP/2 200" + json.dumps(CREATED).encode()),
+    ],
+    ids=["cut", "a page", "a refusal", "an address", "a header", "no HTTP"],
+)
+def test_no_id_that_an_answer_names_is_lost(answer: outcomes.Answer) -> None:
+    """Wherever it stands: the purchase is in doubt, and a person can look the task up."""
+    outcome = read_create(answer)
+    assert isinstance(outcome, Doubtful)
+    assert ID in json.dumps([outcome.evidence.get("names"), outcome.evidence.get("request_ids")])
+
+
+def test_both_ids_of_one_name_are_kept() -> None:
+    """JSON that has a key twice is read as its last one has it."""
+    outcome = read_create(reply(200, f'{{"id":"{UPSTREAM}","id":"{ID}"}}'.encode()))
+    assert isinstance(outcome, Accepted)
+    assert (outcome.task_id, set(outcome.other_ids)) == (ID, {UPSTREAM})
+
+
+def test_what_cannot_be_unpacked_is_kept_as_it_came() -> None:
+    """A person may have the program that can."""
+    outcome = read_create(reply(200, b"\x8b\x05\x80", content_encoding="br"))
+    assert isinstance(outcome, Doubtful) and outcome.evidence["packed"] == "iwWA"
+
+
+@pytest.mark.parametrize(
     ("status", "body", "off_the_mark"),
     [
         (301, b"", True),
@@ -1377,3 +1409,14 @@ def test_a_refusal_that_breaks_off_and_speaks_of_a_task_is_a_doubt(status: int) 
         assert isinstance(replies.read_create(outcomes.Reply(status, {}, body)), outcomes.Doubtful)
     for body in (b"", b'<html>"id": "x"</html>', b'{"code": "limited", "mess'):
         assert isinstance(replies.read_create(outcomes.Reply(status, {}, body)), outcomes.Refused)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [("排队中", Running), ("生成中", Running), ("已完成", Succeeded), ("成功", Succeeded),
+     ("失败", TaskFailed), (" 已取消 ", TaskFailed), ("不明", Hiccup)],
+)  # fmt: skip
+def test_a_status_may_be_said_in_chinese(word: str, kind: type[outcomes.QueryOutcome]) -> None:
+    """A video that a relay calls 已完成 was otherwise never fetched."""
+    outcome = read_query(reply(200, {"id": "t1", "status": word}), task_id="t1")
+    assert isinstance(outcome, kind)

@@ -157,6 +157,11 @@ class _Direct:
         self._kept_s = KEPT_S if kept else 0.0
         self._connection: Connection | None = None
 
+    @property
+    def heard(self) -> bytes:
+        """The beginning of what came since the last request."""
+        return self._connection.heard if self._connection else b""
+
     async def send(self, asked: _Asked) -> Incoming:
         """Send a request, on the kept connection if there is one. Raises httpcore's exceptions."""
         connection = self._connection
@@ -188,6 +193,11 @@ class _Proxied:
             max_connections=1, max_keepalive_connections=int(kept), keepalive_expiry=KEPT_S
         )
         self._transport = httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=limits)
+
+    @property
+    def heard(self) -> bytes:
+        """Nothing: httpx does not tell what is no reply."""
+        return b""
 
     async def send(self, asked: _Asked) -> Incoming:
         """Send a request. Raises httpx's exceptions."""
@@ -395,7 +405,7 @@ class Gateway:
                     complete = await read_body(answer, body)
             except _CAUGHT as error:
                 if answer is None:
-                    return _no_reply(error, self._secret)
+                    return _no_reply(error, self._secret, sender.heard)
             finally:
                 if answer is not None:
                     await answer.aclose()
@@ -494,15 +504,14 @@ def _reason(error: Exception) -> tuple[bool, str]:
     return next(FAILURES[c] for c in kind.__mro__ if c in FAILURES)
 
 
-def _no_reply(error: Exception, secret: Secret) -> NoReply:
-    """Return an exception of the network as a value. Its own text may quote the server, which may
-    quote the key.
+def _no_reply(error: Exception, secret: Secret, heard: bytes = b"") -> NoReply:
+    """Return an exception of the network as a value, after so much was `heard`. Its own text may
+    quote the server, which may quote the key.
     """
     sent, reason = _reason(error)
     detail = clean(secret.clean_text(str(error)), 200)
-    return NoReply(
-        sent, _("{reason} ({detail})", reason=reason, detail=detail) if detail else reason
-    )
+    said = _("{reason} ({detail})", reason=reason, detail=detail) if detail else reason
+    return NoReply(sent, said, secret.clean_words(heard))
 
 
 def _checked_key(key: str) -> str:

@@ -21,6 +21,9 @@ from klingflow.gateway.tcp import Wire
 _READ_BYTES: Final = 64 * 1024
 # The longest head of a reply, as httpcore has it.
 _HEAD_BYTES: Final = 100 * 1024
+# So much is kept of what a server sends, for a person where it is no reply: the id of a task that
+# was paid for may stand in it.
+_HEARD_BYTES: Final = 16 * 1024
 # So many heads of 1xx may come before that of the reply: one a second, as a server sends that is
 # slow, for much longer than any reply is waited for. Each of them would begin the wait again.
 _MOST_INTERIM: Final = 1000
@@ -39,6 +42,7 @@ class Connection:
         self._kept_s = kept_s
         self._grammar = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
         self._until: float | None = None  # monotonic seconds; None while it is not idle
+        self.heard: bytes = b""  # the beginning of what came since the last request
 
     @property
     def is_as_new(self) -> bool:
@@ -53,7 +57,7 @@ class Connection:
         """Send one request and wait for the head of its reply. Raises httpcore's exceptions; then
         the connection is closed.
         """
-        self._until = None
+        self._until, self.heard = None, b""
         try:
             await self._write(request, body, timeouts.get("write"))
             head = await self._head(timeouts.get("read"))
@@ -120,4 +124,6 @@ class Connection:
         data = await self._wire.read(_READ_BYTES, seconds)
         if not data and self._grammar.their_state is h11.SEND_RESPONSE:
             raise httpcore.RemoteProtocolError("the server left without an answer")
+        if len(self.heard) < _HEARD_BYTES:
+            self.heard += data[:_HEARD_BYTES]
         self._grammar.receive_data(data)

@@ -26,10 +26,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """No status line came back. `sent` is False only where no byte of the request can have left."""
+    """No status line came back. `sent` is False only where no byte of the request can have left.
+
+    `heard` is the beginning of what came all the same and is no whole reply, without the key.
+    """
 
     sent: bool
     reason: str
+    heard: bytes = b""
 
 
 Answer = Reply | NoReply

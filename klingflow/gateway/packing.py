@@ -17,7 +17,7 @@ STEP_BYTES = 256 * 1024
 # nothing, and might go on for ever.
 MOST_WASTE_BYTES = 1024 * 1024
 _KNOWN = frozenset({"gzip", "x-gzip", "deflate"})
-_GZIP_SIGN = b"\x1f\x8b"
+GZIP_SIGN = b"\x1f\x8b"
 _SIGN_BYTES = 2
 # A plain MP4 begins with the size of its first box, which is small.
 _PLAIN_VIDEO = b"\0\0"
@@ -97,7 +97,7 @@ class Unpacker:
         some name a packing for what is not packed.
         """
         wbits = _ZLIB if _is_zlib(data) else _DEFLATE_ALONE
-        if data.startswith(_GZIP_SIGN):
+        if data.startswith(GZIP_SIGN):
             wbits = _GZIP
         elif wbits == _DEFLATE_ALONE:
             is_alone = self._packed == ("deflate",) and not data.startswith(_PLAIN_VIDEO)
@@ -109,8 +109,8 @@ class Unpacker:
         """Return the next piece, and the packed bytes that are left."""
         if engine.eof:
             data = self._first + data
-            if not data.startswith(_GZIP_SIGN):  # bytes that belong to nothing
-                self._first = data if data == _GZIP_SIGN[:1] else b""
+            if not data.startswith(GZIP_SIGN):  # bytes that belong to nothing
+                self._first = data if data == GZIP_SIGN[:1] else b""
                 return b"", b""
             self._first = b""
             engine = self._engine = zlib.decompressobj(_GZIP)  # `cat a.gz b.gz` makes a second one

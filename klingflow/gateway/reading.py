@@ -5,19 +5,24 @@ How a reply comes is `klingflow.gateway.http`'s concern, and what it means is re
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from klingflow.errors import KlingflowError
-from klingflow.gateway.packing import Broken, Unpacker, is_known, packings
+from klingflow.gateway.packing import GZIP_SIGN, Broken, Unpacker, is_known, packings
 from klingflow.gateway.payload import clean
 from klingflow.gateway.secret import Secret
+from klingflow.manifest.encodings import UTF16_MARKS
 from klingflow.words import _, joined
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # How much is read of a reply that should have been a video, to see what it says instead.
 _WORDS_BYTES = 16_000
+# How often one reply is unpacked at most, and how much is looked at of one that is damaged.
+_MOST_LAYERS, _DAMAGED_BYTES = 2, 64 * 1024
 _SIZE = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
@@ -142,17 +147,48 @@ def headers_of(incoming: Incoming, secret: Secret) -> dict[str, str]:
 
 
 def unpacked(body: bytes, encoding: str | None) -> bytes:
-    """Return the body, unpacked where the server packed it although we asked for it plain: a task
-    id may stand in it. One that cannot be unpacked stays as it is.
+    """Return the body as UTF-8, unpacked where the server packed it although we asked for it plain:
+    a task id may stand in it. One that cannot be unpacked stays as it is.
+
+    A body may be packed twice, or packed without a word in its head; JSON may be UTF-16.
     """
-    packed, found = packings(encoding), bytearray()
-    if not packed:
+    packed = packings(encoding)
+    if packed and is_known(packed):
+        body = _unpacked(body, packed)
+    for _layer in range(_MOST_LAYERS):
+        if body.startswith(GZIP_SIGN):
+            body = _unpacked(body, ("gzip",))
+    return _as_utf8(body)
+
+
+def _as_utf8(body: bytes) -> bytes:
+    encoding = json.detect_encoding(body)
+    if encoding.startswith("utf-8"):
         return body
+    text = body.decode(encoding, "replace")
+    is_text = body.startswith(UTF16_MARKS) or text.lstrip()[:1] in ("{", "[", "<")
+    return text.encode() if is_text else body
+
+
+def _unpacked(body: bytes, packed: tuple[str, ...]) -> bytes:
+    found = bytearray()
     try:
         for piece in Unpacker(packed).feed(body):
             found += piece
             if len(found) >= MAX_BODY_BYTES:
                 return bytes(found[:MAX_BODY_BYTES])
     except Broken:
-        return body
+        return bytes(found) or _before_the_damage(body, packed) or body
+    return bytes(found)
+
+
+def _before_the_damage(body: bytes, packed: tuple[str, ...]) -> bytes:
+    """What a damaged body holds up to the damage: often its sum alone is wrong, or the line's end
+    behind it.
+    """
+    unpacker, found = Unpacker(packed), bytearray()
+    with suppress(Broken):
+        for at in range(min(len(body), _DAMAGED_BYTES)):
+            for piece in unpacker.feed(body[at : at + 1]):
+                found += piece
     return bytes(found)

@@ -12,9 +12,11 @@ document, sections 7–9, and real relays (gateway.md 4).
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from klingflow.gateway.clues import leads_in, names_in
 from klingflow.gateway.failures import kind_of
 from klingflow.gateway.fitting import instead, seen
 from klingflow.gateway.naming import Document, claimed_ids, created_ids, names_a_task, task_of
@@ -37,6 +39,7 @@ from klingflow.gateway.outcomes import (
     TaskFailed,
     Unsent,
 )
+from klingflow.gateway.packing import unread
 from klingflow.gateway.payload import (
     Said,
     as_number,
@@ -85,14 +88,16 @@ _BLINDING = frozenset({401, 402, 403, 429})
 _RUNNING = frozenset({
     "queued", "queue", "queueing", "pending", "submitted", "created", "not_start", "in_queue",
     "waiting", "preparing", "in_progress", "processing", "running", "generating", "started",
+    "排队中", "等待中", "已提交", "处理中", "生成中", "进行中", "运行中",
 })  # fmt: skip
 _SUCCEEDED = frozenset({
     "completed", "complete", "succeed", "succeeded", "success", "successful", "ok", "finished",
-    "finish", "done", "generated", "processed",
+    "finish", "done", "generated", "processed", "成功", "已成功", "完成", "已完成", "生成成功",
 })  # fmt: skip
 _FAILED = frozenset({
     "failed", "fail", "failure", "error", "canceled", "cancelled", "expired", "rejected", "timeout",
     "timed_out", "moderated", "blocked", "content_filtered", "aborted", "terminated", "deleted",
+    "失败", "已失败", "生成失败", "任务失败", "已取消", "已过期", "超时",
 })  # fmt: skip
 # Words among them by which a 4xx or 5xx may speak of the query itself.
 _OF_A_REQUEST_TOO = frozenset({"error", "ok", "timeout", "timed_out", "aborted"})
@@ -116,7 +121,8 @@ def read_create(
     fields = document or {}
     ids = created_ids(fields)
     if ids and _is_success(answer.status):
-        others = frozenset(ids) - {ids[0]}
+        # JSON with one key twice has one id more than its document.
+        others = frozenset([*ids, *names_in(_text(answer.body))]) - {ids[0]}
         return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
     error = _worded(error_in(document), body)
     if _is_success(answer.status):
@@ -171,9 +177,16 @@ def _refusal(status: int, error: Wording | None) -> Failure:
 
 
 def _unanswered(answer: NoReply) -> Doubtful | Unsent:
-    if answer.sent:
-        return Doubtful(answer.reason, {"reason": answer.reason})
-    return Unsent(answer.reason)
+    if not answer.sent:
+        return Unsent(answer.reason)
+    return Doubtful(answer.reason, {"reason": answer.reason, **_heard(answer.heard)})
+
+
+def _heard(heard: bytes) -> dict[str, Json]:
+    """What came of an answer that cannot be read as one."""
+    if not heard:
+        return {}
+    return {"body": clean(_text(heard), MAX_EVIDENCE), **_names(heard)}
 
 
 def _is_definite(status: int, error: Wording | None, refund_5xx: bool) -> bool:
@@ -211,15 +224,35 @@ def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
 
 
 def _evidence(reply: Reply) -> dict[str, Json]:
-    named = {name: reply.headers[name] for name in REQUEST_ID_HEADERS if name in reply.headers}
-    body = reply.body[: 4 * MAX_EVIDENCE].decode("utf-8", "replace")
+    headers = reply.headers
+    named = {name: headers[name] for name in REQUEST_ID_HEADERS if name in headers}
+    body = _text(reply.body[: 4 * MAX_EVIDENCE])
     return {
         "status": reply.status,
         "content_type": clean(reply.headers.get("content-type", ""), 100),
-        "request_ids": {name: clean(value, 200) for name, value in named.items()},
+        "request_ids": {n: clean(value, 200) for n, value in named.items()} | leads_in(headers),
         "body": clean(body, MAX_EVIDENCE),
         "complete": reply.complete,
+        **_names(reply.body),
+        **_packed(reply),
     }
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def _names(body: bytes) -> dict[str, Json]:
+    """What may be ids of tasks, wherever it stands: the evidence has only the body's beginning."""
+    names: list[Json] = [*names_in(_text(body))]
+    return {"names": names} if names else {}
+
+
+def _packed(reply: Reply) -> dict[str, Json]:
+    """The bytes of a body that could not be unpacked: a person can, and an id may stand in them."""
+    if not unread(reply.headers.get("content-encoding")):
+        return {}
+    return {"packed": b64encode(reply.body[:MAX_EVIDENCE]).decode("ascii")}
 
 
 # Queries

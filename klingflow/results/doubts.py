@@ -50,6 +50,7 @@ def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
         "tag": tag_in(purchase.body),
         "client_request_id": f"{purchase.uid}/{purchase.key}",
         "request_ids": evidence.get("request_ids") or {},
+        "names": evidence.get("names") or [],
         "received": evidence.get("reason")
         or evidence.get("received")
         or _of_a_damaged_line(evidence),

@@ -82,6 +82,7 @@ def show_card(doubt: Mapping[str, Any]) -> None:
         (_("tag"), doubt["tag"]),
         (_("our id"), doubt["client_request_id"]),
         *((_("its {name}", name=name), value) for name, value in doubt["request_ids"].items()),
+        (_("names"), joined(", ", doubt["names"])),
         (_("status"), doubt["status"] and _("HTTP {status}", status=doubt["status"])),
         (_("received"), doubt["received"]),
     )
