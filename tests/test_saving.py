@@ -131,7 +131,8 @@ def test_a_saved_plan_runs_exactly_once(tmp_path: Path) -> None:
     with sandboxed(tmp_path / "here") as (film, sandbox):
         film.write(3)
         film.do("plan", "film.yaml", "--max-tasks", "2", "-o", "p.json")
-        assert "not a terminal: pass -y" in film.do("run", "--plan", "p.json", code=2)
+        said = film.do("run", "--plan", "p.json", code=2)
+        assert "not a terminal: pass -y; that a plan was saved is no consent" in said
         film.do("run", "--plan", "p.json", "-y", code=8)
         assert len(charges(sandbox)) == 2
         assert "and a saved plan runs once" in film.do("run", "--plan", "p.json", "-y", code=2)

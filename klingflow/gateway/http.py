@@ -204,7 +204,7 @@ class _Proxied:
         head = asked.head
         request = httpx.Request(
             head.method.decode("ascii"),
-            asked.address,
+            asked.server.copy_with(raw_path=head.target),
             headers=head.headers.raw_items(),
             content=asked.body,
             extensions={"timeout": asked.limits},

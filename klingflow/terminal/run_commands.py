@@ -244,6 +244,14 @@ def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
         case "idle":
             _show_moves(plans, options)
             return without_purchases(limits)
+        case "missing" if options.plan is not None:  # its caps are those of the plan
+            raise UsageError(
+                _(
+                    "{wanted} to buy, and not a terminal: pass -y; that a plan was saved is no"
+                    " consent",
+                    wanted=wanted,
+                )
+            )
         case "missing":
             raise UsageError(
                 _(
