@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from klingflow.decide.plan import make_plan
 from klingflow.decide.take import (
     AT_CLUSTER,
     CALLS_FOR,
+    LOST,
 )
 from klingflow.ledger.book import Book, superseded
 from klingflow.ledger.handed_over import handed_over
@@ -22,10 +24,12 @@ from klingflow.model import (
     Purchase,
     Verb,
 )
+from klingflow.words import filled
 from tests.planned import (
     OTHER,
     THERE,
     failed,
+    manifest,
     moved,
     pending,
     plan,
@@ -474,3 +478,13 @@ def test_what_is_at_the_cluster_and_not_wanted_is_held_too() -> None:
     """It may be bought at this moment."""
     _, action = plan([replace(HANDED, fingerprint=OTHER)], shot("b")).actions
     assert (action.verb, action.reason) == ("held", f"{AT_CLUSTER}; no longer in the manifest")
+
+
+@pytest.mark.parametrize(("again", "verb"), [(frozenset(), "held"), (frozenset({"b"}), "create")])
+def test_what_the_lock_may_have_lost_is_held(again: frozenset[str], verb: Verb) -> None:
+    """Until a person buys it again. What is known goes on."""
+    book = Book([done("a")], lost=2)
+    wanted = manifest(shot("a"), shot("b"))
+    kept, other = make_plan(wanted, book, files=THERE, origin=ORIGIN, again=again).actions
+    assert (kept.verb, other.verb) == ("keep", verb)
+    assert other.reason == filled(LOST, {"count": 2}) if verb == "held" else "never bought"

@@ -78,7 +78,9 @@ def merge(
             # One less, because folding counts one up: the largest serial stays, whoever merges.
             lineage = united.lineage or held.book.lineage
             serial, plans = united.serial - 1, held.book.plans
-            held.replace(Book(united.purchases, lineage=lineage, serial=serial, plans=plans))
+            lost = max(0, held.book.lost - len(found.new))  # what comes back was perhaps lost
+            book = Book(united.purchases, lineage=lineage, serial=serial, plans=plans, lost=lost)
+            held.replace(book)
         if held.box:  # it is a person who says that all of this is this ledger's
             held.box.append([*found.new, *found.updated], bought=True)
             held.box.became(held.book.lineage)

@@ -70,7 +70,7 @@ def _without(book: Book, pruned: Iterable[Purchase]) -> Book:
     """Return the book as it is without what is pruned."""
     gone = {p.uid for p in pruned}
     left = [p for p in book.purchases.values() if p.uid not in gone]
-    return Book(left, lineage=book.lineage, serial=book.serial, plans=book.plans)
+    return Book(left, lineage=book.lineage, serial=book.serial, plans=book.plans, lost=book.lost)
 
 
 def _prunable(manifest: Manifest, book: Book, wish: Wish) -> Prunable:

@@ -49,6 +49,10 @@ CALLS_FOR: Mapping[State, Verb] = {
 # Shared: 100,000 new shots have this one reason.
 _NEVER_BOUGHT = _("never bought")
 
+LOST = _(
+    "never bought, as far as the lock says, but it names {count} purchases fewer than its header"
+    " counts: bring the lock back from git, or --buy-again -s SHOT"
+)
 AT_CLUSTER = _("at the cluster: handed over to its hosts, and nobody else buys it")
 
 
@@ -80,6 +84,8 @@ def _decided(
         request = finished(request, supplies)
     if bought:
         return _served(shot, request, bought, obstacle, book, terms)
+    if book.lost and shot.key not in terms.again:
+        return Action("held", shot.key, filled(LOST, {"count": book.lost}), shot, request)
     reason = _never_bought(book.latest(shot.id, shot.take))
     if shot.key in terms.once_more:
         reason = _("{reason}; no other take stands (--rerun rejected)", reason=reason)

@@ -23,7 +23,8 @@ class Book:
     """Every purchase that the ledger knows.
 
     `lineage` names the ledger across its copies, `serial` counts its folds. `plans` are the saved
-    plans that were used: when, by their ids.
+    plans that were used: when, by their ids. `lost` purchases were in the lock once, and no file
+    names them any more.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Book:
         lineage: str = "",
         serial: int = 0,
         plans: Mapping[str, str] | None = None,
+        lost: int = 0,
     ) -> None:
         self.purchases: dict[str, Purchase] = {}
         self.task_ids: dict[str, str] = {}  # task id → uid, also of what was pruned
@@ -47,6 +49,7 @@ class Book:
         self.lineage = lineage
         self.serial = serial
         self.plans: dict[str, str] = dict(plans or {})
+        self.lost = lost
         self._takes: dict[tuple[str, int], list[str]] = {}  # uids, by where they stand
         self._moved: dict[Bought, list[str]] = {}  # uids of what stands elsewhere now
         self._pruned_attempts: dict[tuple[str, int], int] = {}  # the largest, by take

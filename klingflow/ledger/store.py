@@ -43,7 +43,15 @@ from klingflow.ledger.lines import (
     parse_journal,
 )
 from klingflow.ledger.places import LedgerPaths
-from klingflow.ledger.stored import Stored, load, newest_serial, read, set_aside, used_plans
+from klingflow.ledger.stored import (
+    Stored,
+    load,
+    lost_in,
+    newest_serial,
+    read,
+    set_aside,
+    used_plans,
+)
 from klingflow.model import Problem, Purchase
 from klingflow.words import _
 
@@ -372,6 +380,7 @@ class Ledger:
         recorded. Returns those that it had. Raises as `begin_box`, and LedgerBroken.
         """
         self.book.lineage = lineage
+        self.book.lost = 0  # of the other film
         self._begin_box(forking=True)
         self._apply(self.fold_now(dict(self.book.purchases)))
         return self._lineages
@@ -398,7 +407,8 @@ class Ledger:
     def _text(self, purchases: Mapping[str, Purchase], serial: int) -> tuple[bytes, bytes]:
         lines = [self._line(p) for p in in_order(purchases.values())]
         book, profile = self.book, self.paths.profile
-        header = lock_header(book.lineage, serial, len(lines), book.plans, profile)
+        counted = len(lines) + book.lost  # what was lost stays lost until somebody brings it back
+        header = lock_header(book.lineage, serial, counted, book.plans, profile)
         return header, b"\n".join([*lines, b""])
 
     def _taken_in(self, snapshot: dict[str, Purchase]) -> Arrivals:
@@ -410,6 +420,8 @@ class Ledger:
         arrivals = take_in(self.paths, snapshot, lock, saved)
         self.book.serial = max(self.book.serial, newest_serial(lock))
         self.book.plans |= used_plans(lock.headers)
+        if lock.headers:
+            self.book.lost = min(self.book.lost, lost_in(lock, frozenset()))
         return arrivals
 
     def _line(self, purchase: Purchase) -> bytes:

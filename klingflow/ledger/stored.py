@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +103,7 @@ def _load(paths: LedgerPaths, until: str | None) -> Stored:
     book = Book(folded.kept, lineage=lineage, serial=newest_serial(lock), plans=plans)
     book.remember(files.pruned.values())
     _remember_unrelated(book, files, until)
+    book.lost = _lost(files, book)
     book.problems += _report(paths, files, folded)
     untidy = journal.accounts or journal.damaged or lock.damaged or lock.problems
     tidy = not untidy and len(lock.headers) < 2 and lock.accounts == in_order(folded.kept)
@@ -202,6 +203,33 @@ def _restored(
     told = {(p.uid, p.state) for p in known}
     if keys := tuple(p.key for p in purchases if (p.uid, p.state) not in told):
         yield Problem("lost_by_lock", Place(paths.lock.name), keys, count=len(keys))
+
+
+def _lost(files: Files, book: Book) -> int:
+    """Return how many purchases of the lock no file names any more."""
+    in_lock = _named_in(files.lock)
+    since = {account.uid for account in files.journal.accounts} - in_lock
+    if not files.lock.headers:
+        is_empty = any(problem.kind == "empty_lock" for problem in files.lock.problems)
+        knows_nothing = not (book.purchases or book.recallable or book.former)
+        return int(is_empty and knows_nothing)  # klingflow writes no empty lock
+    return lost_in(files.lock, book.purchases.keys() - since)
+
+
+def lost_in(lock: Parsed, known: Set[str]) -> int:
+    """Return how many purchases a lock has lost: its header counts them, and neither a line of it
+    nor one of the uids `known` from elsewhere is left of them.
+
+    0 where locks were merged: each header counts what the other side may have dropped.
+    """
+    if len(lock.headers) != 1:
+        return 0
+    counted: int = lock.headers[0]["purchases"]
+    return max(0, counted - len(_named_in(lock) | known))
+
+
+def _named_in(lock: Parsed) -> set[str]:
+    return {purchase.uid for purchase in (*lock.accounts, *lock.doubts)}
 
 
 def newest_serial(lock: Parsed) -> int:
