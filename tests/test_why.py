@@ -10,7 +10,7 @@ from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import PAID, STATES
 from klingflow.manifest.request import fingerprint
 from klingflow.manifest.tag import tagged
-from klingflow.model import Json, Purchase, Request, Shot, State
+from klingflow.model import Failure, Json, Purchase, Request, Shot, State
 from klingflow.results.why import explain
 from tests.one_shot import manifest_of
 from tests.planned import NODE
@@ -39,9 +39,12 @@ def test_what_was_never_bought_has_not_changed() -> None:
 
 
 def test_what_means_the_same_has_not_changed() -> None:
-    """The task is named, if there is one."""
+    """The task is named, if there is one, and why it failed."""
     same = "s has not changed since it was bought (task_s)."
     assert explain(*wanted(), bought()) == {"shot": "s", "says": same, "changes": []}
+    failed = replace(bought(), state="failed", error=Failure("capacity", "busy", "too busy"))
+    of_it = "s has not changed since it was bought (task_s, which failed: too busy)."
+    assert explain(*wanted(), failed)["says"] == of_it
     doubt = replace(bought(), task_id=None)
     assert explain(*wanted(), doubt)["says"] == "s has not changed since it was bought."
 

@@ -105,7 +105,12 @@ def _other_sources(
 
 
 def _task(purchase: Purchase) -> str:
-    return _(" ({task_named})", task_named=task_named(purchase.task_id)) if purchase.task_id else ""
+    if not purchase.task_id:
+        return ""
+    named = task_named(purchase.task_id)
+    if purchase.state == "failed" and purchase.error is not None:
+        return _(" ({task}, which failed: {message})", task=named, message=purchase.error.message)
+    return _(" ({task_named})", task_named=named)
 
 
 def _changes(shot: Shot, request: Request, purchase: Purchase, take_of: TakeOf) -> list[Json]:
