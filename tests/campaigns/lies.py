@@ -36,6 +36,17 @@ FRAMINGS = (
 ENDINGS = ("keep", "close", "reset", "again", "hang")
 
 
+_GZIP, _UTF16 = b"\x1f\x8b", b"\xff\xfe"
+
+
+def _unpacked(body: bytes) -> bytes:
+    """Return a packed body as far as it can be read; one that is not packed stays as it is."""
+    try:
+        return zlib.decompressobj(wbits=47).decompress(body, 1_000_000)
+    except zlib.error:
+        return body
+
+
 @dataclass(frozen=True)
 class Lie:
     """One reply. `cut` is the share of its bytes that are sent; `pieces` how many bytes at a time,
@@ -54,9 +65,13 @@ class Lie:
     odd_head: bool = False
 
     def with_id(self, task_id: str) -> Lie:
-        """The lie about a task of that name, spelt as JSON spells it."""
-        spelt = json.dumps(task_id)[1:-1].encode()
-        return Lie(**{**self.__dict__, "body": self.body.replace(HOLE.encode(), spelt)})
+        """The lie about a task of that name, spelt as JSON spells it, in the body's own form."""
+        body, spelt = _unpacked(self.body), json.dumps(task_id)[1:-1]
+        for encoding in ("utf-8", "utf-16-le"):
+            body = body.replace(HOLE.encode(encoding), spelt.encode(encoding))
+        if self.body.startswith(_GZIP):
+            body = gzip.compress(body) if spelt.encode() in body else self.body
+        return Lie(**{**self.__dict__, "body": body})
 
     def head(self) -> bytes:
         """Everything up to the body."""
@@ -93,7 +108,7 @@ class Lie:
     # What may be made of it
 
     def told(self) -> bytes:
-        """The body as far as it is delivered, unpacked: no client can have seen more."""
+        """The body as far as it is delivered, unpacked and as UTF-8: no client can have seen more."""
         sent = self.wire()[len(self.head()) :]
         if self.framing in ("chunked", "both"):
             sent = sent.partition(b"\r\n")[2][: len(self.body)]
@@ -105,10 +120,10 @@ class Lie:
             ]
         packed = {value for name, value in self.headers if name.lower() == b"content-encoding"}
         if packed and packed <= {b"gzip", b"x-gzip", b"deflate"}:
-            try:
-                return zlib.decompressobj(wbits=47).decompress(sent, 1_000_000)
-            except zlib.error:
-                return sent
+            sent = _unpacked(sent)
+        sent = _unpacked(sent) if sent.startswith(_GZIP) else sent
+        if sent.startswith(_UTF16):
+            return sent.decode("utf-16", "replace").encode()
         return sent
 
     def certainly_bought_nothing(self) -> bool:
