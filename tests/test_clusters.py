@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ import klingflow
 from klingflow.api import clusters, loading, running, site
 from klingflow.cluster.address import address_in
 from klingflow.cluster.ordering import ordered
+from klingflow.cluster.status import Status
 from klingflow.cluster.store import VIDEOS, FolderStore, told_of
 from klingflow.errors import ClusterAway, UsageError
 from klingflow.ledger.lifecycle import advance
@@ -194,9 +194,9 @@ class Host:
             self.store.put(told_of(order.uid, "done"), journal_line(done))
         self.over.append(batch)
 
-    async def status(self) -> dict[str, Any]:
+    async def status(self) -> Status:
         """Say that it is through."""
-        return {"batches": [], "over": self.over, "coming": [], "capped": {}, "halted": ""}
+        return Status((), tuple(self.over))
 
     async def hosts(self) -> list[str]:
         """Say that none is there any more."""

@@ -310,7 +310,7 @@ class OtherShot:
     """A shot that buys nothing."""
 
     @workflow.run
-    async def run(self, order: dict[str, Any], at: float) -> None:
+    async def run(self, order: dict[str, Any], at: float, heard: int) -> None:
         """Wait."""
         BEGUN[workflow.info().task_queue] = workflow.info().workflow_id
         await workflow.sleep(3600)

@@ -29,7 +29,7 @@ from tests.purchases import done
 
 ROOT = Path(__file__).parent.parent
 # What `take._reason` can say of a purchase.
-NAMES = {"task", "state", "origin", "because", "since", "asked", "given_up"}
+NAMES = {"task", "state", "origin", "because", "since", "asked", "given_up", "again"}
 
 
 def test_every_verb_has_a_row_and_every_row_a_verb() -> None:

@@ -108,7 +108,7 @@ class Lie:
     # What may be made of it
 
     def told(self) -> bytes:
-        """The body as far as it is delivered, unpacked and as UTF-8: no client can have seen more."""
+        """The body as far as it is delivered, unpacked, in UTF-8: no client can have seen more."""
         sent = self.wire()[len(self.head()) :]
         if self.framing in ("chunked", "both"):
             sent = sent.partition(b"\r\n")[2][: len(self.body)]

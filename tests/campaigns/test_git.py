@@ -31,9 +31,9 @@ BOTH = "shot005"  # bought on two branches
 UNION = "*.lock merge=union\n"
 
 
-def git(film: Pipeline, *arguments: str, code: int = 0) -> str:
+def git(film: Pipeline, *arguments: str, code: int | None = 0) -> str:
     """Git in the pipeline's folder, with nothing of this machine's own; its exit code must be
-    `code`.
+    `code`, if one is given.
     """
     who = {
         f"GIT_{role}_{what}": "a@b.c"
@@ -55,7 +55,7 @@ def git(film: Pipeline, *arguments: str, code: int = 0) -> str:
         encoding="utf-8",
         timeout=PATIENCE_S,
     )
-    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    assert code in (None, done.returncode), (arguments, done.stdout, done.stderr)
     return done.stdout + done.stderr
 
 
@@ -99,7 +99,7 @@ def stashed(film: Pipeline) -> Pipeline:
 
 def cleaned(film: Pipeline) -> Pipeline:
     git(film, "checkout", "--", ".")
-    git(film, "clean", "-qxfd")
+    git(film, "clean", "-qxfd", code=None)  # 1 where a run puts a video into a folder meanwhile
     return film
 
 

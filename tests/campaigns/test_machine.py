@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 
 from klingflow.decide.resolve import abandon, adopt, resubmit
 from klingflow.errors import LedgerBroken
-from klingflow.ledger import arrivals, emergency, journal, stored
+from klingflow.ledger import arrivals, emergency, gathered, journal, stored
 from klingflow.ledger.book import Book, fold
 from klingflow.ledger.lifecycle import IN_DOUBT, RANK, TRANSITIONS, advance
 from klingflow.ledger.lines import Parsed
@@ -519,7 +519,7 @@ def test_a_ledger_never_unlearns(machine: type[Machine], long: bool, report: Rep
 
 
 SOWN = {
-    "the journal is not read": (stored, "parse_journal", lambda data, name: Parsed()),
+    "the journal is not read": (gathered, "parse_journal", lambda data, name: Parsed()),
     "emergency files are not read": (emergency, "read", lambda place: b""),
     "a fold drops what failed": (
         arrivals,

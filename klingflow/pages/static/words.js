@@ -106,6 +106,7 @@ const CHINESE = {
   "Day": "日期",
   "spent": "已花费",
   "failed, perhaps charged": "失败，可能已扣费",
+  "at the cluster, not yet known": "在集群上，尚不知结果",
   "refunded": "已退款",
   "not charged": "未扣费",
   "Nothing was bought yet.": "还没有下过单。",
