@@ -109,6 +109,8 @@ class _Process:
 
     def kill(self) -> None:
         """End it, if it has not ended, and wait for its end."""
+        if sys.platform == "win32":
+            raise NotImplementedError
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         self.read(time.monotonic() + _STOP_S, self.told)
@@ -156,6 +158,8 @@ def sandbox_with(options: Options) -> Iterator[Sandbox]:
 @contextmanager
 def _forked(wish: _Wish) -> Iterator[_Process]:
     """Have a process forked. Whoever takes it closes its `stdin`."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     pipes = [os.pipe() for _ in range(4)]
     (theirs, stdin), *others = pipes
     stdout, stderr, told = ours = [reading for reading, _ in others]
@@ -195,6 +199,8 @@ def _parent() -> socket.socket:
 
 @cache
 def _started() -> socket.socket:
+    if sys.platform == "win32":
+        raise NotImplementedError
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE_BYTES)
     with theirs:
@@ -220,6 +226,8 @@ def _started() -> socket.socket:
 
 def _serve(way: socket.socket) -> None:
     """Fork a process for each message, until nobody is left who could send one."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     for name in _IMPORTED:
         importlib.import_module(name)
     for name in _OF_EXTRAS:
@@ -245,6 +253,8 @@ def _serve(way: socket.socket) -> None:
 
 def _watch(wish: _Wish, handed: Sequence[int]) -> NoReturn:
     """Fork once more, and tell what becomes of that process."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     *pipes, told = handed
     if (pid := os.fork()) == 0:
         os.close(told)
@@ -260,6 +270,8 @@ def _watch(wish: _Wish, handed: Sequence[int]) -> NoReturn:
 
 def _be(wish: _Wish, pipes: Sequence[int]) -> NoReturn:
     """Go on as `python -m` does in a new process."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     code = 1
     try:
         for number, pipe in enumerate(pipes):
