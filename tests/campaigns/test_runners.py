@@ -125,7 +125,6 @@ def test_one_is_killed_while_the_others_try_again(
 
     with sandboxed(tmp_path, "create:slow=0.5,150ms", task_time="100ms") as (film, sandbox):
         film.write(shots, run={"submit": "2/1s"})  # the slowest kills are over before the batch is
-        film.lock.write_bytes(b"")
 
         def keep_trying() -> None:
             code = -1
