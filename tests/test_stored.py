@@ -140,8 +140,8 @@ def test_what_is_set_aside_is_kept_in_files_of_its_own(paths: LedgerPaths) -> No
 
 
 def test_what_a_lock_has_lost_is_counted(paths: LedgerPaths) -> None:
-    """Its header counts it, and no file names it. What was begun since is no part of the lock, and
-    of locks that were merged nobody can say what they had in common.
+    """Its header counts it, and no file names it. What was begun since is no part of the lock. Of
+    locks that were merged, the lower count has to be left.
     """
     lines = lock_of(submitted("a"), submitted("b"), submitted("c"))
     assert _lost(paths, lines) == 0
@@ -149,7 +149,8 @@ def test_what_a_lock_has_lost_is_counted(paths: LedgerPaths) -> None:
     assert _lost(paths, torn) == 1
     assert _lost(paths, torn, since=journal_line(intent("d"))) == 1
     assert _lost(paths, torn, since=journal_line(advance(submitted("a"), "succeeded", LATER))) == 1
-    assert _lost(paths, torn + lock_header("x", 4, 3)) == 0
+    assert _lost(paths, torn + lock_header("x", 4, 3)) == 1
+    assert _lost(paths, torn + lock_header("x", 4, 2)) == 0
     assert _lost(paths, b"") == 1 and _lost(paths, lock_of()) == 0
 
 

@@ -421,7 +421,7 @@ class Ledger:
         self.book.serial = max(self.book.serial, newest_serial(lock))
         self.book.plans |= used_plans(lock.headers)
         if lock.headers:
-            self.book.lost = min(self.book.lost, lost_in(lock, frozenset()))
+            self.book.lost = min(self.book.lost, lost_in(lock, set(), self.book.pruned.keys()))
         return arrivals
 
     def _line(self, purchase: Purchase) -> bytes:

@@ -213,19 +213,21 @@ def _lost(files: Files, book: Book) -> int:
         is_empty = any(problem.kind == "empty_lock" for problem in files.lock.problems)
         knows_nothing = not (book.purchases or book.recallable or book.former)
         return int(is_empty and knows_nothing)  # klingflow writes no empty lock
-    return lost_in(files.lock, book.purchases.keys() - since)
+    return lost_in(files.lock, book.purchases.keys() - since, book.pruned.keys())
 
 
-def lost_in(lock: Parsed, known: Set[str]) -> int:
+def lost_in(lock: Parsed, known: Set[str], pruned: Set[str]) -> int:
     """Return how many purchases a lock has lost: its header counts them, and neither a line of it
     nor one of the uids `known` from elsewhere is left of them.
 
-    0 where locks were merged: each header counts what the other side may have dropped.
+    Of locks that were merged, the least that one of them counted has to be left: what one side has
+    `pruned`, the header of the other may count.
     """
-    if len(lock.headers) != 1:
-        return 0
-    counted: int = lock.headers[0]["purchases"]
-    return max(0, counted - len(_named_in(lock) | known))
+    counted: int = min((header["purchases"] for header in lock.headers), default=0)
+    found = _named_in(lock) | known
+    if len(lock.headers) > 1:
+        found |= pruned
+    return max(0, counted - len(found))
 
 
 def _named_in(lock: Parsed) -> set[str]:
