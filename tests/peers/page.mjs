@@ -30,6 +30,7 @@ heard(page);
 const began = Date.now();
 await page.goto(address);
 await page.waitForSelector(".take");
+found.first_paint_ms = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
 found.all_drawn_ms = Date.now() - began;
 found.takes = await page.locator("main .take").count();
 found.address = page.url();

@@ -79,10 +79,12 @@ def test_every_take_is_there_and_the_ticket_is_gone_from_the_address(found: dict
 
 
 def test_a_thousand_takes_stay_fluid(found: dict[str, Any]) -> None:
-    """A frame costs less than a third of a sum of twenty million steps, which takes a tenth of a
-    second: so it is measured by what the machine is worth at that moment.
+    """A frame costs less than a quarter of a sum of twenty million steps, which takes about a tenth
+    of a second: so it is measured by what the machine is worth at that moment.
     """
-    assert found["frame_ms"] < found["sum_ms"] / 3
+    first, frame, sum_ = (found[f"{name}_ms"] for name in ("first_paint", "frame", "sum"))
+    print(f"\nfirst paint {first:.0f} ms; CPU of a frame {frame:.1f} ms, of the sum {sum_:.0f} ms")
+    assert frame < sum_ / 4
 
 
 def test_it_is_used_by_keys_alone(found: dict[str, Any]) -> None:
