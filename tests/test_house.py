@@ -223,7 +223,7 @@ def test_only_one_module_speaks_http() -> None:
         for _, path, tree in modules()
         if "httpx" in set(imports(tree))
     }
-    assert users == {"gateway/http.py"}
+    assert users == {"gateway/transport.py"}
 
 
 def test_what_is_said_is_said_line_by_line() -> None:
@@ -401,7 +401,8 @@ TELLING = re.compile(
     r"(?:(?:\w*Error|\w*Failed|\w*Row|Diagnostic|Fault|Finding|NotHad|NotStored|BadParameter)"
     r"|console\.(?:say|warn|prose|ask))$"
 )
-# Errors that no person is meant to read; those of httpcore are put in our words by http.py.
+# Errors that no person is meant to read; those of httpcore are put in our words by
+# transport.py.
 PROGRAMMERS = {"AssertionError", "AttributeError"}
 # Fields of rows that hold a name of a Literal type, which is looked up when it is shown.
 NAMES = {"label", "question"}

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import gzip
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
-import httpx
 import pytest
 
 from klingflow.errors import UsageError
-from klingflow.gateway import http as module
-from klingflow.gateway.http import FAILURES, Gateway, Timeouts
+from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.gateway.outcomes import Doubtful, NoReply, Reply, Succeeded
 from klingflow.gateway.reading import MAX_BODY_BYTES, Cut, Stream
 from klingflow.gateway.replies import read_create, read_query
-from klingflow.gateway.secret import Secret
 from tests.wire import DRIP, HANG, RESET, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"
@@ -27,51 +23,6 @@ BODY = b'{"model":"kling-3.0"}'
 SOON = Timeouts(connect_s=30, create_read_s=1, create_total_s=9, query_total_s=1, download_read_s=1)
 
 pytestmark = pytest.mark.anyio
-
-
-def subclasses(root: type[Exception]) -> Iterator[type[Exception]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from subclasses(child)
-
-
-def test_every_exception_of_httpx_is_mapped() -> None:
-    """Whatever httpx may raise has an entry of its own or inherits one on purpose."""
-    roots = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
-    inherits = {
-        httpx.RequestError,
-        httpx.TransportError,
-        httpx.NetworkError,
-        httpx.ProtocolError,
-        httpx.HTTPStatusError,
-        httpx.LocalProtocolError,
-        httpx.DecodingError,
-        httpx.TooManyRedirects,
-        httpx.StreamConsumed,
-        httpx.StreamClosed,
-        httpx.ResponseNotRead,
-        httpx.RequestNotRead,
-    }
-    public = {getattr(httpx, name) for name in httpx.__all__}
-    exceptions = {c for c in public if isinstance(c, type) and issubclass(c, Exception)}
-    assert exceptions == {c for root in roots for c in subclasses(root) if c in public}
-    assert exceptions == {c for c in FAILURES if c.__module__ == "httpx"} | inherits
-    for exception in inherits:
-        assert module._no_reply(Exception.__new__(exception), Secret(KEY)).sent
-
-
-def test_unsent_is_only_what_made_no_connection() -> None:
-    """The list of exceptions that let a create be repeated is short, and a change to it is a
-    decision.
-    """
-    assert {c for c, (sent, _) in FAILURES.items() if not sent} == {
-        httpx.ConnectError,
-        httpx.ConnectTimeout,
-        httpx.PoolTimeout,
-        httpx.ProxyError,
-        httpx.UnsupportedProtocol,
-        httpx.InvalidURL,
-    }
 
 
 async def test_create_posts_the_body_once_with_the_key() -> None:

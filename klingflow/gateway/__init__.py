@@ -7,9 +7,10 @@ quotes.py (which words of it are the shot's own), failures.py (the kinds of fail
 (how their words are found), packing.py (gzip and deflate), origin.py (the gateway's address),
 video_address.py (a video's), secret.py (takes the key out of texts).
 
-I/O: access.py (where address and key are found), env_file.py (one `.env`), http.py (the only module
-that imports httpx), tcp.py (connections), http11.py (requests on them), reading.py (a reply's head
-and body), environment.py (proxies and certificates), unlogged.py (keeps the key out of a debug
-log), awake.py (a deadline that a stopped process does not miss), download.py (one try at a video),
-mp4.py (is a video whole?).
+I/O: access.py (where address and key are found), env_file.py (one `.env`), http.py (the three
+routes, and where the key may go), transport.py (one request, every failure as a value; the only
+module that imports httpx), http11.py (requests on one connection), tcp.py (its bytes), reading.py
+(a reply's head and body), environment.py (proxies and certificates), unlogged.py (keeps the key out
+of a debug log), awake.py (a deadline that a stopped process does not miss), download.py (one try at
+a video), mp4.py (is a video whole?).
 """

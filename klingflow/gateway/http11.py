@@ -2,7 +2,7 @@
 
 httpcore's own connection is for many users at once: each request takes four locks, and each lock a
 turn of the event loop. When a connection is opened, and whose request goes on it, is
-`klingflow.gateway.http`'s concern; its bytes are tcp.py's.
+transport.py's concern; its bytes are tcp.py's.
 """
 
 from __future__ import annotations

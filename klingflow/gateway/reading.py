@@ -1,6 +1,6 @@
 """What a reply brings: its head without the key, and its body within bounds, whole or by pieces.
 
-How a reply comes is `klingflow.gateway.http`'s concern, and what it means is replies.py's.
+How a reply comes is transport.py's concern, and what it means is replies.py's.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 httpcore's own way is anyio's streams, where each read and write makes cancel scopes, takes a lock
 and waits for a turn of the event loop. What goes over a connection is httpcore's concern, and when
-one is opened is `klingflow.gateway.http`'s.
+one is opened is transport.py's.
 """
 
 from __future__ import annotations
