@@ -25,7 +25,7 @@ from klingflow.gateway.outcomes import (
     Succeeded,
     TaskFailed,
 )
-from klingflow.gateway.replies import read_query
+from klingflow.gateway.query_replies import read_query
 from klingflow.ledger.lifecycle import advance
 from klingflow.model import Failure, Purchase
 from tests.purchases import AT, LATER, found, intent

@@ -326,3 +326,34 @@ def test_a_model_that_nobody_offers_is_said_in_words(message: str, nobody: bool)
     """Only where the request was not passed on."""
     assert says_model_is_not_offered("", message) is nobody
     assert says_model_is_not_offered(message, "") is nobody
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("当前并发数已达上限", "capacity"),
+        ("server is overloaded", "capacity"),
+        ("RequestLimitExceeded", "capacity"),
+        ("task backlog", "capacity"),
+        ("内容审核不通过", "moderation"),
+        ("The prompt is too sensitive", "moderation"),
+        ("risk control rejected", "moderation"),
+        ("参数错误: duration", "parameters"),
+        ("Invalid parameter: aspect_ratio", "parameters"),
+        ("prompt length limit exceeded", "unknown"),
+        ("too many images", "unknown"),
+        ("internal error, please try again later", "unknown"),
+        ("invalid image url", "input"),
+        ("图片下载失败", "input"),
+        ("failed to fetch the reference", "input"),
+        ("参数错误:提示词包含敏感词", "moderation"),
+        ("账户余额不足", "quota"),
+        ("", "unknown"),
+    ],
+)
+def test_a_failed_tasks_words_give_its_class(message: str, kind: str) -> None:
+    """In English and Chinese; capacity only where the words leave no doubt, since it may be bought
+    again.
+    """
+    assert classify_task("task_failed", message) == kind
+    assert kind in KINDS

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.fitting import (
     has_an_error,
     is_about_no_task,
@@ -14,16 +12,12 @@ from klingflow.gateway.fitting import (
     seen,
     takes_a_post,
 )
-from klingflow.gateway.outcomes import NoReply, Reply
-from klingflow.gateway.replies import read_query
+from klingflow.gateway.outcomes import Doubtful, Hiccup, NoReply, Reply
+from klingflow.gateway.query_replies import read_query
+from tests.replies import ID, reply
 
 ASKED = "asks-for-no-task"
 LOGIN = b"<!doctype html><html><head><title> Login &amp;\n more</title>"
-
-
-def reply(status: int, body: Any, **headers: str) -> Reply:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Reply(status, {n.replace("_", "-"): v for n, v in headers.items()}, data)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +108,31 @@ def test_a_405_with_its_allow_shows_a_route_of_creates(
     answer: Reply | NoReply, takes: bool
 ) -> None:
     assert takes_a_post(answer) is takes
+
+
+@pytest.mark.parametrize(
+    ("sent", "created", "asked"),
+    [
+        (
+            Reply(200, {}, b"<html><title>Just a moment</title>"),
+            "HTTP 200 (a page called 'Just a moment') without a readable task id",
+            "HTTP 200, a page called 'Just a moment': no answer about the task",
+        ),
+        (
+            Reply(200, {"content-encoding": "br"}, b"\x0b\x02"),
+            "HTTP 200 (packed as br, which klingflow cannot read) without a readable task id",
+            "HTTP 200, packed as br, which klingflow cannot read: no answer about the task",
+        ),
+        (
+            Reply(502, {"content-encoding": "ZSTD"}, b"<html>"),
+            "HTTP 502 (packed as zstd, which klingflow cannot read) does not say that nothing was"
+            " created",
+            "HTTP 502, packed as zstd, which klingflow cannot read: no answer about the task",
+        ),
+    ],
+)
+def test_what_came_instead_of_an_answer_is_named(sent: Reply, created: str, asked: str) -> None:
+    """A page by its title, and a packing that nobody here undoes by its name."""
+    outcome = read_create(sent)
+    assert isinstance(outcome, Doubtful) and outcome.reason == created
+    assert read_query(sent, task_id=ID) == Hiccup(asked)

@@ -55,7 +55,7 @@ IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "now", "utcnow", "toda
 HELD_ROOMS = {"gateway", "ledger", "decide"}
 WHOLE_ROOMS = {"runner"}
 # Modules whose nearest tests have another name, or several.
-NEAREST = {"gateway/outcomes": ("replies",)}
+NEAREST = {"gateway/outcomes": ("create_replies", "query_replies")}
 # Rooms whose docstring is a map of all their modules.
 ROOMS_WITH_A_MAP = (
     "model", "manifest", "gateway", "ledger", "decide", "results", "assets", "media", "runner",

@@ -11,10 +11,11 @@ import anyio.lowlevel
 import pytest
 
 from klingflow.errors import UsageError
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.gateway.outcomes import Doubtful, NoReply, Reply, Succeeded
+from klingflow.gateway.query_replies import read_query
 from klingflow.gateway.reading import MAX_BODY_BYTES, Cut, Stream
-from klingflow.gateway.replies import read_create, read_query
 from tests.wire import DRIP, HANG, RESET, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"

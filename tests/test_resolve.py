@@ -19,8 +19,8 @@ from klingflow.decide.resolve import (
     what_there_is,
 )
 from klingflow.errors import Mark, UsageError
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.outcomes import Accepted, Reply
-from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import handed_over
 from klingflow.ledger.lifecycle import advance, last_event

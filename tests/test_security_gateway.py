@@ -16,11 +16,11 @@ import pytest
 
 from klingflow.errors import UsageError
 from klingflow.gateway import download
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.download import DownloadFailed
 from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.reading import Stream
-from klingflow.gateway.replies import read_create
 from tests.wire import DRIP, http, listening, serve
 
 KEY = "sk-0123456789abcdef0123456789"

@@ -34,7 +34,7 @@ from klingflow.gateway.fitting import (
 )
 from klingflow.gateway.origin import in_clear_warning, taken_for
 from klingflow.gateway.outcomes import Answer, Blind
-from klingflow.gateway.replies import read_query
+from klingflow.gateway.query_replies import read_query
 from klingflow.ledger import gathered, store
 from klingflow.ledger.boxes import spots_in
 from klingflow.ledger.moments import in_utc

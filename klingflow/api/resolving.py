@@ -312,7 +312,7 @@ _VERDICT_WORDS: Mapping[Verdict, str] = {
 async def asked(base_url: str, key: str, purchase: Purchase) -> QueryOutcome:
     """Return what the gateway says of a purchase's task."""
     from klingflow.api.connecting import connect  # for start-up
-    from klingflow.gateway.replies import read_query  # for start-up
+    from klingflow.gateway.query_replies import read_query  # for start-up
 
     task_id = str(purchase.task_id)
     async with connect(base_url, key) as gateway:

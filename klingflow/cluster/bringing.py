@@ -34,7 +34,7 @@ from klingflow.gateway.outcomes import (
     Succeeded,
     TaskFailed,
 )
-from klingflow.gateway.replies import read_query
+from klingflow.gateway.query_replies import read_query
 from klingflow.ledger.answers import LastAnswer, with_last
 from klingflow.ledger.handed_over import bought_again
 from klingflow.ledger.lifecycle import advance

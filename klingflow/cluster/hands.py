@@ -41,8 +41,8 @@ from klingflow.decide import patience
 from klingflow.decide.belief import believed_of_create
 from klingflow.decide.creates import settled
 from klingflow.errors import LedgerBroken, StoreAway
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.outcomes import CreateOutcome, Doubtful, Refused, Unsent
-from klingflow.gateway.replies import read_create
 from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import claimant, claimed
 from klingflow.ledger.lines import journal_line

@@ -1,7 +1,7 @@
 """PURE. Whose reply is this: which answers count as being about the task that was asked for.
 
 A reply that is left over from another request bears no sign of it except its id. What a reply says
-is klingflow.gateway.replies; what is done about it is the runner's part.
+is read in klingflow.gateway.query_replies; what is done about it is the runner's part.
 """
 
 from __future__ import annotations

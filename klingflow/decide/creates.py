@@ -1,6 +1,6 @@
 """PURE. What the outcome of a create makes of its intent: the very record that becomes durable.
 
-What the reply says is read in klingflow.gateway.replies; when to try again is patience.py.
+What the reply says is read in klingflow.gateway.create_replies; when to try again is patience.py.
 """
 
 from __future__ import annotations

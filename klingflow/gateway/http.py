@@ -1,7 +1,7 @@
 """The gateway over HTTP: its three routes, and where the key may go.
 
-How a request goes over the wire is for transport.py; what a reply means is for
-replies.py. Promises:
+How a request goes over the wire is for transport.py; what a reply means is for create_replies.py
+and query_replies.py. Promises:
 
 - A create goes out once, on a connection of its own. On a kept connection that the server has just
   closed, the bytes would be gone and nobody could say whether the server read them. A create is

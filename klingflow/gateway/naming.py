@@ -1,7 +1,7 @@
 """PURE. Which task a reply names, and where in a reply its task is.
 
 Relays put ids at several places, and beside a task's own id those of a row, of a request or of the
-service behind them. What a reply means for a purchase is for replies.py.
+service behind them. What a reply means for a purchase is for create_replies.py.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """PURE. The outcomes of a request: a reply or none, and what a reply says of a create or of a
-task. Values alone: `klingflow.gateway.replies` reads them.
+task. Values alone: create_replies.py and query_replies.py read them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ class Reply:
     body: bytes
     complete: bool = True
     url: str = field(default="", compare=False)
+
+    @property
+    def is_success(self) -> bool:
+        """True for a status of 2xx."""
+        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)

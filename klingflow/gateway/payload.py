@@ -1,8 +1,8 @@
 """PURE. What the body and the headers of any reply hold: a JSON object, an error in one of its
 shapes, ids, numbers, times, pauses.
 
-What these mean for a purchase is `klingflow.gateway.replies`. Text from a server leaves this module
-on one line, printable and bounded.
+What these mean for a purchase is for create_replies.py and query_replies.py. Text from a server
+leaves this module on one line, printable and bounded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a reply brings: its head without the key, and its body within bounds, whole or by pieces.
 
-How a reply comes is transport.py's concern, and what it means is replies.py's.
+How a reply comes is for transport.py, and what it means for create_replies.py and query_replies.py.
 """
 
 from __future__ import annotations

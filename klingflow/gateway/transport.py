@@ -2,7 +2,7 @@
 network as a value. No other module uses httpx.
 
 What a request asks for, and which key goes with it, is for http.py; what a reply means is for
-replies.py. Promises:
+create_replies.py and query_replies.py. Promises:
 
 - A failure says truthfully whether anything may have been sent.
 - Every reply is bounded in bytes and time, so that a server that drips for ever cannot hold a

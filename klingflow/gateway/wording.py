@@ -22,6 +22,11 @@ from klingflow.gateway.failures import (
 from klingflow.gateway.payload import Said
 from klingflow.gateway.quotes import own_words
 from klingflow.model import Failure, Json
+from klingflow.words import _
+
+# What was sent for a shot, as the ledger has it; nothing where that is unknown.
+Body = Mapping[str, Json]
+NO_BODY: Body = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,8 @@ class Wording:
     own: str
 
     @classmethod
-    def of(cls, said: Said, body: Mapping[str, Json]) -> Self:
-        """`body` is what was sent for the shot, as the ledger has it."""
+    def of(cls, said: Said, body: Body) -> Self:
+        """`body` holds the shot's own texts, which an error may quote."""
         return cls(said, own_words(said.message, body))
 
     @property
@@ -80,3 +85,20 @@ class Wording:
             return True
         is_explained = classify_task(self.said.code, self.own) != "unknown"
         return says(*self.said) and not is_explained
+
+
+def worded(error: Said | None, body: Body) -> Wording | None:
+    """Return the wording of an error in the reply to a request about `body`; None for none."""
+    return None if error is None else Wording.of(error, body)
+
+
+def refusal_of(status: int, error: Wording | None) -> Failure:
+    """Return the failure where a request was refused with a status; where no words came with it,
+    the status stands for them.
+    """
+    failure = (error or Wording(Said("", ""), "")).refusal(status)
+    code, message = (
+        failure.code or f"http_{status}",
+        failure.message or _("HTTP {status}", status=status),
+    )
+    return Failure(failure.kind, code, message)

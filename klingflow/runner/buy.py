@@ -21,8 +21,8 @@ from klingflow.decide.moves import is_spare
 from klingflow.decide.patience import Verdict
 from klingflow.decide.schedule import Flight, Wanted
 from klingflow.errors import StoreAway
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refused, Unsent
-from klingflow.gateway.replies import read_create
 from klingflow.ledger import lifecycle
 from klingflow.ledger.handed_over import claimant
 from klingflow.manifest.tag import tagged

@@ -11,7 +11,7 @@ from klingflow.decide.delivery import most_bytes
 from klingflow.decide.schedule import Fetch
 from klingflow.gateway import download
 from klingflow.gateway.outcomes import Succeeded
-from klingflow.gateway.replies import read_query
+from klingflow.gateway.query_replies import read_query
 from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
 from klingflow.model import Failure, FileFact

@@ -17,9 +17,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from klingflow.api import loading, planning
-from klingflow.gateway import outcomes, replies
+from klingflow.gateway import outcomes
+from klingflow.gateway.create_replies import read_create
 from klingflow.gateway.http import Timeouts
 from klingflow.gateway.payload import plausible_id
+from klingflow.gateway.query_replies import read_query
 from klingflow.ledger.lifecycle import PAID
 from klingflow.model import Purchase
 from tests.campaigns.figures import Report
@@ -222,8 +224,8 @@ def misread(lie: Lie, counts: Counter[str], *, refund_5xx: bool = False) -> Iter
     }
     reply = outcomes.Reply(whole.status, headers, whole.told(), complete=lie.cut >= 1)
     try:
-        create = replies.read_create(reply, refund_5xx=refund_5xx)
-        query = replies.read_query(reply, task_id="task_x")
+        create = read_create(reply, refund_5xx=refund_5xx)
+        query = read_query(reply, task_id="task_x")
     except Exception:
         yield "crashes"
         return
