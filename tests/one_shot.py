@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from klingflow.errors import Diagnostic, ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.model import Json, Manifest, Request
 
 PICTURE = "https://example.com/a.png"

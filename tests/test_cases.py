@@ -15,7 +15,7 @@ import pytest
 from klingflow.api.stills import looker
 from klingflow.api.texts import reader
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.model import Manifest
 
 CASES = Path(__file__).parent / "cases"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest import compile
 from klingflow.manifest.cells import at_cell, blamed, columns_in, member
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.rows import RowPlace
 
 PLACE = RowPlace(Mark("r.csv", 3, 1), lambda row, name: row._replace(column=len(name)))

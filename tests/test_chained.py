@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from klingflow.manifest import chained, compile
+from klingflow.manifest import chained
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.request import fingerprint, finish
 from klingflow.model import Json, Manifest, Reference
 

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
+from klingflow.assets.fitness import forbidden
 from klingflow.assets.folders import FolderStore
 from klingflow.assets.stores import Snapshot
 from klingflow.decide.schedule import Fetch, Wanted
@@ -22,7 +23,6 @@ from klingflow.gateway.outcomes import NoReply
 from klingflow.manifest.values import Fault
 from klingflow.model import Json, Purchase
 from klingflow.runner.buy import buy
-from klingflow.runner.chaining import forbidden
 from klingflow.runner.fetch import fetch
 from klingflow.runner.queues import queue
 from klingflow.runner.upload import upload

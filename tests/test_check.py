@@ -9,8 +9,8 @@ import json
 import pytest
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
 from klingflow.manifest.check import ALLOWED
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.rules import RULES
 from klingflow.model import Json
 from tests.one_shot import CLIP, complaints, manifest_of

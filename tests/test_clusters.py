@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import klingflow
-from klingflow.api import clusters, loading, running, site
+from klingflow.api import cluster_place, clusters, loading, running, site, working
 from klingflow.cluster.address import address_in
 from klingflow.cluster.ordering import ordered
 from klingflow.cluster.status import Status
@@ -105,14 +105,14 @@ def test_without_git_the_lock_itself_counts(film: Pipeline) -> None:
 def test_a_cluster_is_named_by_the_environment(environ: dict[str, str], said: str) -> None:
     """Server and store, each by its own variable."""
     with pytest.raises(UsageError, match=said):
-        clusters.place_in(environ, None)
+        cluster_place.place_in(environ, None)
 
 
 def test_a_place_has_server_store_and_account(film: Pipeline, tmp_path: Path) -> None:
     """The store is the one that lies there."""
     store = a_store(tmp_path / "store")
     environ = {**ADDRESS, "KLINGFLOW_CLAIMS": str(store.folder)}
-    place = clusters.place_in(environ, "team")
+    place = cluster_place.place_in(environ, "team")
     assert (str(place.address), place.account) == ("temporal://127.0.0.1:9/team", "team")
     assert place.store.identity == store.identity
 
@@ -126,14 +126,14 @@ def test_a_worker_has_address_and_key_from_its_environment(
         monkeypatch.setenv(name, "https://gateway.example.com")
     monkeypatch.delenv(missing)
     with pytest.raises(UsageError, match=f"no {missing} in the environment"):
-        clusters.work(None, 1, print)
+        working.work(None, 1, print)
 
 
 def test_an_account_is_named_after_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless it is named."""
     monkeypatch.setenv("KLINGFLOW_BASE_URL", "https://gateway.example.com:8443/v1")
-    assert clusters.account_here(None) == "gateway.example.com-8443"
-    assert clusters.account_here("team") == "team"
+    assert cluster_place.account_here(None) == "gateway.example.com-8443"
+    assert cluster_place.account_here("team") == "team"
 
 
 def run_from_python(film: Pipeline, cluster: klingflow.Cluster, copies: int = 1) -> None:
@@ -216,7 +216,7 @@ def test_what_hosts_brought_is_done_and_bought_once(
     """As in a run of one process: `done` is what was not here before, `bought` what had no task."""
     begun(film)
     store, limits = a_store(tmp_path / "store"), Limits()
-    place = clusters.Place(address_in(ADDRESS), store, "team")
+    place = cluster_place.Place(address_in(ADDRESS), store, "team")
     with opened(film) as job:
         host = Host(job, store, tmp_path / "video")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.model import GatewaySettings, Json, Limits, Manifest, Rate
 
 HEAD = "version: 1\ndefaults: { model: kling-2.5 }\n"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.encodings import decode_utf16, kind_of
 from klingflow.model import Manifest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.habits import is_suspect
 
 HEAD = """version: 1

@@ -275,6 +275,26 @@ def test_start_up_imports_nothing_heavy(statement: str) -> None:
     assert HEAVY.isdisjoint(loaded)
 
 
+# What a host of a cluster never does: it plans nothing, reads no manifest and holds no ledger.
+NOT_OF_A_HOST = {
+    *("yaml", "jsonschema", "jinja2"),
+    *("klingflow.manifest.compilation", "klingflow.decide.plan", "klingflow.decide.schedule"),
+    *("klingflow.runner.context", "klingflow.ledger.store", "klingflow.api.running"),
+}
+
+
+def test_a_host_imports_nothing_that_it_never_does() -> None:
+    """A host that starts after a death is waited for."""
+    pytest.importorskip("temporalio")
+    at_work = ("terminal.cli", "terminal.console", "api.working", "cluster.temporal.worker")
+    code = f"import {', '.join(f'klingflow.{name}' for name in at_work)}, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "klingflow.cluster.hands" in loaded
+    assert NOT_OF_A_HOST.isdisjoint(loaded)
+
+
 def late_imports(source: str) -> Iterator[tuple[int, bool]]:
     """Each group of imports inside a function: its line, and True if a comment on it or above it
     says why.

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.held_files import is_path, records
 from klingflow.manifest.local_files import Seen, remembered
 from klingflow.model import Json, LocalFile, Manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 
 HEAD = "version: 1\n"
 

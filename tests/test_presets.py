@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from klingflow.errors import Diagnostic, ManifestError, Mark
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.model import Manifest
 
 _FILM = """version: 1

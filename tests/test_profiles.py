@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.model import Json, Manifest
 
 HEAD = "version: 1\nname: neon\ndefaults: { model: kling-3.0, resolution: 1080P, audio: true }\n"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.recognition import Found, of_name, of_text, of_tree
 from klingflow.manifest.source import parse
 

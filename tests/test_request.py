@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.manifest import compile
+from klingflow.manifest.compilation import compile
 from klingflow.manifest.request import fingerprint, finish, origins
 from klingflow.model import Json, Manifest, Reference
 from tests.gateway_doc import example_bodies

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.manifest import compile as compile_manifest
+from klingflow.manifest.compilation import compile as compile_manifest
 from klingflow.manifest.shotlist import Entry, Left, ShotList
 from klingflow.manifest.transcript import shown, transcript, why_of
 from klingflow.model import Json, Manifest

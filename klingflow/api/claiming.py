@@ -8,10 +8,11 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from klingflow.api.site import now
 from klingflow.api.state import chosen_state
+from klingflow.cluster.address import CLAIMS
 from klingflow.errors import StoreAway, UsageError
 from klingflow.ledger.book import Book
 from klingflow.ledger.places import Site
@@ -20,8 +21,6 @@ from klingflow.model import Problem, Purchase
 if TYPE_CHECKING:
     from klingflow.cluster.store import PutOnce
     from klingflow.runner.context import Claims
-
-CLAIMS: Final = "KLINGFLOW_CLAIMS"
 
 
 def store_of(site: Site, environ: Mapping[str, str] | None = None) -> PutOnce | None:

@@ -17,10 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from klingflow.api.claiming import CLAIMS
-from klingflow.api.clusters import ACCOUNT, work
+from klingflow.api.cluster_place import ACCOUNT
 from klingflow.api.stores import WRITE_BELOW
-from klingflow.cluster.address import CLUSTER
+from klingflow.api.working import work
+from klingflow.cluster.address import CLAIMS, CLUSTER
 from klingflow.cluster.temporal.server import started, without_ours
 from klingflow.errors import UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY

@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from klingflow.api.clusters import account_here, desk_of, store_in
+from klingflow.api.cluster_place import account_here, store_in
+from klingflow.api.clusters import desk_of
 from klingflow.api.doctor import Finding
 from klingflow.cluster.address import CLUSTER, address_in
 from klingflow.cluster.store import prove

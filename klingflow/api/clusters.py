@@ -1,68 +1,34 @@
-"""A host of a cluster: its hand made of what the environment names, and its work until it leaves;
-and what a person says to the desk of an account.
-"""
+"""A run at a cluster, and what a person says to the desk of an account there."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-import signal
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from klingflow.api import preparing, running, stores
-from klingflow.api.claiming import CLAIMS
-from klingflow.api.connecting import connect
+from klingflow.api import preparing, running
+from klingflow.api.cluster_place import Place, account_here, engine_missing, place_in, store_in
 from klingflow.api.ignored import committed
 from klingflow.api.running import Result
-from klingflow.api.site import Wish, now
-from klingflow.api.state import chosen_state
-from klingflow.cluster import accounts, handbox, hands
-from klingflow.cluster.address import CLUSTER, Address, account_named, address_in
-from klingflow.cluster.hand import Hand
+from klingflow.api.site import Wish
+from klingflow.cluster import accounts
+from klingflow.cluster.address import CLAIMS, CLUSTER, Address, account_named, address_in
 from klingflow.cluster.status import Status
-from klingflow.cluster.store import PutOnce, open_store, prove
 from klingflow.decide.spending import spending
-from klingflow.disk import make_folder
-from klingflow.errors import LedgerBroken, UsageError
-from klingflow.gateway.env_file import BASE_URL, KEY
+from klingflow.errors import UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger.lines import headers_in
 from klingflow.model import Limits, Manifest
 from klingflow.results.ending import Ending, delivered, exit_code
-from klingflow.runner.signals import ends
 from klingflow.words import _
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient, Host
     from klingflow.runner.context import Job
     from klingflow.runner.events import Emit
-
-# The account of the demo.
-ACCOUNT: Final = "sandbox"
-
-Tell = Callable[[str], None]
-
-
-def engine_missing() -> UsageError:
-    """Return what to say where the extra is not installed."""
-    return UsageError(_("a cluster needs the cluster extra: pip install 'klingflow[cluster]'"))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which cluster: its server, its store, and the account there; None where that is named after
-    the gateway.
-    """
-
-    address: Address
-    store: PutOnce
-    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,129 +49,6 @@ class Cluster:
         given = {CLUSTER: self.address, CLAIMS: self.claims}
         said = {name: value for name, value in given.items() if value is not None}
         return place_in({**os.environ, **said}, self.account)
-
-
-def place_in(environ: Mapping[str, str], account: str | None) -> Place:
-    """Return the cluster that the environment names. Raises UsageError where it names none."""
-    return Place(address_in(environ), store_in(environ), account)
-
-
-def demo_place(folder: Path, address: str) -> Place:
-    """Return the cluster of a demo in a folder, whose server is at `address`. Raises UsageError."""
-    store = open_store(str((folder / "store").absolute()), {}, None)
-    return Place(address_in({CLUSTER: address}), store, ACCOUNT)
-
-
-def store_in(environ: Mapping[str, str]) -> PutOnce:
-    """Return the store that the environment names. Raises UsageError where it names none."""
-    address = environ.get(CLAIMS, "").strip()
-    if not address:
-        raise UsageError(
-            _("no store: set {claims} to a folder or bucket that all hosts see", claims=CLAIMS)
-        )
-    return open_store(address, environ, chosen_state())
-
-
-def work(account: str | None, at_once: int, tell: Tell, *, origin: str | None = None) -> None:
-    """Work for an account until a signal comes; then finish the creates that are on their way.
-    `origin` is what ledgers call the gateway, by default its address.
-
-    Raises UsageError for what the environment lacks, ClusterAway, StoreAway, and LedgerBroken where
-    this host must buy nothing more.
-    """
-    environ = os.environ
-    for name in (BASE_URL, KEY):
-        if not environ.get(name, "").strip():
-            raise UsageError(
-                _("no {name} in the environment, which is where a worker has it from", name=name)
-            )
-    address, base_url = address_in(environ), environ[BASE_URL].strip()
-    origin = origin or normal_base(base_url)
-    name = account_named(account, origin)
-    store = store_in(environ)
-    prove(store)
-    with handbox.opened(chosen_state(), store.identity) as box:
-        asyncio.run(_work(address, name, origin, store, box, at_once, tell))
-
-
-async def _work(
-    address: Address,
-    account: str,
-    origin: str,
-    store: PutOnce,
-    box: handbox.HandBox,
-    at_once: int,
-    tell: Tell,
-) -> None:
-    try:
-        from klingflow.cluster.temporal import client, worker  # an extra
-    except ImportError as error:
-        raise engine_missing() from error
-    host, environ = socket.gethostname(), os.environ
-    base_url = environ[BASE_URL].strip()
-    async with connect(base_url, environ[KEY].strip()) as gateway:
-        hand = Hand(
-            store=store,
-            gateway=gateway,
-            origin=origin,
-            box=box,
-            host=host,
-            now=now,
-            nonce=lambda: secrets.token_hex(16),
-            assets=lambda settings: stores.of_host(settings, environ),
-        )
-        await _hand_in(hand, tell)
-        make_folder(chosen_state() / "scratch")
-        until = _asked_to_leave(tell)
-        server = await client.connect(address, identity=f"{host}/{os.getpid()}")
-        broken = await worker.work(
-            server,
-            account,
-            hand,
-            chosen_state() / "scratch",
-            at_once=at_once,
-            until=until,
-            told=tell,
-            begun=lambda: tell(
-                _(
-                    "working for {account} at {address}, with {described}",
-                    account=account,
-                    address=address,
-                    described=store.described,
-                )
-            ),
-        )
-    if broken is not None:
-        raise LedgerBroken(_("this host buys nothing more: {broken}", broken=broken))
-
-
-async def _hand_in(hand: Hand, tell: Tell) -> None:
-    for purchase in await hands.hand_in(hand, chosen_state()):
-        tell(
-            _(
-                "{key}: this host's black box has {task_id}, the store another",
-                key=purchase.key,
-                task_id=purchase.task_id,
-            )
-        )
-
-
-def _asked_to_leave(tell: Tell) -> asyncio.Event:
-    """Return what the first signal sets; the second ends the process at once."""
-    until, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def leave() -> None:
-        if until.is_set():
-            os._exit(130)  # what was sent is in the black box
-        tell(_("leaving: finishing the creates that are on their way (again: leave at once)"))
-        until.set()
-
-    for number in ends():
-        try:
-            loop.add_signal_handler(number, leave)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(leave))
-    return until
 
 
 def run(
@@ -322,12 +165,6 @@ async def desk_of(address: Address, account: str) -> DeskClient:
     except ImportError as error:
         raise engine_missing() from error
     return client.DeskClient(await client.connect(address), account)
-
-
-def account_here(account: str | None) -> str:
-    """Return the account that is meant: by its name, or after the gateway in the environment."""
-    base_url = os.environ.get(BASE_URL, "").strip()
-    return account_named(account, normal_base(base_url) if base_url else "")
 
 
 def ask_desk(

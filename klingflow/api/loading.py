@@ -11,8 +11,8 @@ from functools import partial
 
 from klingflow.api import stills, stores, texts
 from klingflow.errors import ManifestError
-from klingflow.manifest import compile as compile_manifest
 from klingflow.manifest.compilation import PRICES
+from klingflow.manifest.compilation import compile as compile_manifest
 from klingflow.model import Json, Manifest, More, Request, Shot
 
 

@@ -20,7 +20,7 @@ from klingflow.api.loading import without_collector
 from klingflow.api.texts import MAX_BYTES
 from klingflow.api.workbooks import pictures_in, text_of
 from klingflow.errors import Diagnostic, ManifestError, UsageError
-from klingflow.manifest import compile as compile_manifest
+from klingflow.manifest.compilation import compile as compile_manifest
 from klingflow.manifest.encodings import MENUS, WORKBOOKS, decode_utf16, kind_of
 from klingflow.manifest.fields import ADDRESS_LISTS, ADDRESSES
 from klingflow.manifest.grids import SUFFIXES_READ, Grid, grid_of

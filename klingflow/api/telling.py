@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from klingflow.api.claiming import CLAIMS, store_of
+from klingflow.api.claiming import store_of
 from klingflow.api.site import now
+from klingflow.cluster.address import CLAIMS
 from klingflow.decide.resolve import Verdict
 from klingflow.errors import UsageError
 from klingflow.ledger import handed_over

@@ -10,8 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple, Self
 
 from klingflow.decide.caps import Caps
-from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning
-from klingflow.decide.schedule import BURST
+from klingflow.decide.pace import BURST, AdaptiveRate, AdaptiveRunning
 from klingflow.model import Json, Limits, Rate
 from klingflow.words import _
 

@@ -1,4 +1,6 @@
-"""PURE. Where a cluster's server is, as KLINGFLOW_CLUSTER says it."""
+"""PURE. Where a cluster is: its server, as KLINGFLOW_CLUSTER says it, and by which variable its
+store is named.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from klingflow.errors import UsageError
 from klingflow.words import _
 
 CLUSTER: Final = "KLINGFLOW_CLUSTER"
+CLAIMS: Final = "KLINGFLOW_CLAIMS"
 _FORM: Final = "temporal://HOST:7233/NAMESPACE"
 _PORT: Final = 7233
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow.assets import uploading
+from klingflow.assets.fitness import Kept, NotHad, faults, forbidden
 from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
 from klingflow.cluster.orders import contents
 from klingflow.cluster.store import PutOnce, told_of
@@ -24,7 +25,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.manifest.chained import named
 from klingflow.manifest.held_files import Record
 from klingflow.model import Purchase
-from klingflow.runner.chaining import Kept, NotHad, faults, forbidden, taken
+from klingflow.runner.chaining import taken
 from klingflow.runner.context import Job
 from klingflow.runner.events import EventName
 from klingflow.words import _

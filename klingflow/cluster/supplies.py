@@ -16,6 +16,7 @@ from typing import Final, Literal
 import anyio
 
 from klingflow.assets import uploading
+from klingflow.assets.fitness import Kept, NotHad, faults, forbidden
 from klingflow.assets.reading_back import GIVE_UP_S, read_back, why_unreadable
 from klingflow.assets.stores import Store
 from klingflow.cluster.hand import Hand
@@ -39,7 +40,6 @@ from klingflow.manifest.held_files import Record, replaced
 from klingflow.media.kept_frames import EXTRA, Untaken, kept_frame
 from klingflow.media.process import can_decode
 from klingflow.model import AssetSettings, Json, Purchase
-from klingflow.runner.chaining import Kept, NotHad, faults, forbidden
 from klingflow.words import _
 
 # How an order has ended: with a video in the store, or without one. `coming`: it has been claimed,

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 from klingflow.decide.chains import ALONE, Chain, chains
 from klingflow.decide.history import expectation, together
 from klingflow.decide.lasting import Lasting
+from klingflow.decide.pace import BURST
 from klingflow.decide.picks import sources
 from klingflow.decide.plan import buys
-from klingflow.decide.schedule import BURST
 from klingflow.ledger.moments import moment
 from klingflow.model import Bound, Forecast, History, Limits, Plan, Purchase, Shot
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from klingflow.model import Json, Rate
 
+# Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
+BURST = 3
 # One cut a round trip by this share; a limit that halves is found in three cuts.
 CUT = 0.75
 # Share of the configured rate that each acceptance gives back: about one refusal in a hundred

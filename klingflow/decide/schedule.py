@@ -20,14 +20,11 @@ from klingflow.decide.belief import Naming
 from klingflow.decide.caps import Caps
 from klingflow.decide.chains import ALONE, Chain
 from klingflow.decide.delivery import Delivery
-from klingflow.decide.pace import AdaptiveRate, AdaptiveRunning, Gcra
+from klingflow.decide.pace import BURST, AdaptiveRate, AdaptiveRunning, Gcra
 from klingflow.decide.patience import Unknown
 from klingflow.decide.polling import FARTHEST, Durations
 from klingflow.ledger.answers import LastAnswer
 from klingflow.model import Action, LeftOut, Limits, Purchase
-
-# Creates, and polls, that may go at once after a quiet while (design: a burst of 1 to 3).
-BURST = 3
 
 # Progress reports kept of a task, for telling whether they are honest.
 _PROGRESS_KEPT = 20

@@ -35,7 +35,3 @@ handed in.
     compilation.py, files.py, recognition.py, ordering.py,
     punctuation.py                                   all of this in order, mistakes as shown
 """
-
-from klingflow.manifest.compilation import compile
-
-__all__ = ["compile"]

@@ -8,7 +8,6 @@ import functools
 import re
 import unicodedata
 
-from klingflow.manifest.budget import as_text
 from klingflow.manifest.invisible import NOTHING, hidden, named, shown
 from klingflow.manifest.spelling import did_you_mean
 from klingflow.model import Json
@@ -86,6 +85,8 @@ def cell(value: Json) -> str:
     `C#`), since they tell values apart; blanks and other punctuation are `-`, and nothing at an
     end. Raises ExpressionError for a value that is not a scalar.
     """
+    from klingflow.manifest.budget import as_text  # for start-up: it imports Jinja
+
     text = unicodedata.normalize("NFC", _VARIANT.sub("", as_text(value)))
     if text.isalnum() and hidden(text) is None:
         return text

@@ -1,5 +1,5 @@
 """What is taken from another shot's video for one that is to be bought: where it lies on this disk,
-and whether the gateway takes it.
+and which takes wait for it that do not allow what is wrong with it.
 
 The video is the one of the purchase that stands in the body. What waits for it is decided in
 klingflow.decide.sending.
@@ -7,41 +7,28 @@ klingflow.decide.sending.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Container
 from pathlib import Path
-from typing import NamedTuple
 
 from anyio import move_on_after, to_thread
 
-from klingflow.assets.looking import look
+from klingflow.assets.fitness import Kept, NotHad, forbidden
 from klingflow.assets.reading_back import GIVE_UP_S, why_unreadable
 from klingflow.decide.filing import fact_of
 from klingflow.decide.schedule import Wanted
 from klingflow.decide.sending import PieceOf
 from klingflow.ledger import files
 from klingflow.manifest.coerce import as_list
-from klingflow.manifest.local_files import wrong
 from klingflow.manifest.values import Fault
 from klingflow.media.kept_frames import EXTRA, Untaken, kept_frame
 from klingflow.media.process import can_decode
-from klingflow.model import FileFact, LocalFile
+from klingflow.model import FileFact
 from klingflow.runner.context import Context, Job
 from klingflow.words import _
 
 
-class NotHad(Exception):
-    """What a piece lacks; the message completes "the last frame of opening …"."""
-
-
 class ComesLater(Exception):
     """A video that is on its way to this disk: who needs it is asked again."""
-
-
-class Kept(NamedTuple):
-    """A file on this disk that is to be uploaded, and its SHA-256."""
-
-    path: Path
-    sha256: str
 
 
 async def address_of(context: Context, piece: PieceOf) -> str:
@@ -100,20 +87,6 @@ def unfit(context: Context, piece: PieceOf, found: Collection[Fault]) -> list[tu
     context.sending.allowed |= {piece.content} if found else set()
     told = ((w, forbidden(found, _allowed_by(w))) for w in context.sending.waiting_for(piece))
     return [(wanted, why) for wanted, why in told if why]
-
-
-async def faults(file: Kept, name: str, *, is_frame: bool) -> list[Fault]:
-    """Return what the service does not take of a frame or a video. Raises NotHad."""
-    seen = await to_thread.run_sync(look, {name: file.path}, None)
-    found = seen[name]
-    if not isinstance(found, LocalFile):
-        raise NotHad(_("cannot be read: {error}", error=found.strerror or found))
-    return [*wrong((), found, "image" if is_frame else "video")]
-
-
-def forbidden(found: Iterable[Fault], allowed: Container[str]) -> str:
-    """Return what is wrong with a piece for a shot that allows these codes; "" if nothing is."""
-    return next((fault.message for fault in found if fault.code not in allowed), "")
 
 
 def _allowed_by(wanted: Wanted) -> Container[str]:

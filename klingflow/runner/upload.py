@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from klingflow.assets import uploading
+from klingflow.assets.fitness import Kept, NotHad, faults
 from klingflow.assets.reading_back import read_back
 from klingflow.decide.sending import PieceOf, Sent
 from klingflow.errors import NotStored
 from klingflow.manifest.values import Fault
-from klingflow.runner.chaining import ComesLater, Kept, NotHad, address_of, faults, kept, unfit
+from klingflow.runner.chaining import ComesLater, address_of, kept, unfit
 from klingflow.runner.context import Context
 from klingflow.words import _
 

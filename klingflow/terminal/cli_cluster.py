@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from klingflow.errors import ExitCode
 from klingflow.terminal import flags
 from klingflow.words import _
 
@@ -30,9 +31,11 @@ def worker(account: str | None, at_once: int) -> int:
     nowhere else: no server and no store has it. A termination (SIGTERM, Ctrl-C) finishes the
     creates that are on their way; other hosts go on with the rest.
     """
-    from klingflow.terminal import cluster_commands  # for start-up
+    from klingflow.api import working  # for start-up
+    from klingflow.terminal import console
 
-    return cluster_commands.worker(account, at_once)
+    working.work(account, at_once, console.say)
+    return ExitCode.OK
 
 
 @click.command()

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from klingflow.api import clusters, links, site
-from klingflow.api.clusters import Place
+from klingflow.api import cluster_place, clusters, links, site
+from klingflow.api.cluster_place import Place
 from klingflow.api.running import Result
 from klingflow.cluster.account import Settings
 from klingflow.cluster.status import Status
@@ -27,12 +27,6 @@ NO_LIMIT: Final = "none"
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import Host
     from klingflow.runner.context import Job
-
-
-def worker(account: str | None, at_once: int) -> int:
-    """`klingflow worker`."""
-    clusters.work(account, at_once, console.say)
-    return ExitCode.OK
 
 
 def desk(account: str | None, said: Mapping[str, Any], *, stop: bool, resume: bool) -> int:
@@ -101,17 +95,17 @@ def place_of(
             _("--cluster takes one manifest at a time: run each by a command of its own")
         )
     if not options.sandbox:
-        return clusters.place_in(os.environ, options.account)
+        return cluster_place.place_in(os.environ, options.account)
     try:
         from klingflow.api.cluster_demo import demo  # an extra
     except ImportError as error:
-        raise clusters.engine_missing() from error
+        raise cluster_place.engine_missing() from error
     if options.detach:
         raise UsageError(_("--detach: the cluster of --sandbox ends with this run"))
     here = site.site_of(manifests[0].path, options.wish)
     folder = here.server.parent / "cluster"
     links.check_below(folder)  # server and hosts write there, and know nothing of the manifest
-    return clusters.demo_place(folder, stack.enter_context(demo(folder, base_url)))
+    return cluster_place.demo_place(folder, stack.enter_context(demo(folder, base_url)))
 
 
 def settings_of(said: Mapping[str, Any]) -> dict[str, Any]:

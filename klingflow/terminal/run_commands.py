@@ -34,7 +34,7 @@ from klingflow.terminal.target import access_for, show_gateway, show_question, t
 from klingflow.words import _, joined
 
 if TYPE_CHECKING:
-    from klingflow.api.clusters import Place
+    from klingflow.api.cluster_place import Place
     from klingflow.runner.context import Job
 
 

@@ -37,8 +37,8 @@ Peer = Literal["server", "gateway", "store"]
 # through a relay of its own.
 _HOST = (
     "import functools, os, socket; socket.gethostname = lambda: os.environ['HOST'];"
-    "from klingflow.api import clusters;"
-    "clusters.work = functools.partial(clusters.work, origin=os.environ['ORIGIN']);"
+    "from klingflow.api import working;"
+    "working.work = functools.partial(working.work, origin=os.environ['ORIGIN']);"
 )
 _MAIN = "from klingflow.__main__ import main; main()"
 # What came after the claim, of which one is there as soon as somebody knows what came of it.

@@ -22,7 +22,7 @@ from klingflow.ledger.lines import (
     parse_lock,
     runner_line,
 )
-from klingflow.manifest import compile as compile_manifest
+from klingflow.manifest.compilation import compile as compile_manifest
 from klingflow.manifest.source import parse
 from tests.purchases import AT, done, intent, submitted, succeeded
 

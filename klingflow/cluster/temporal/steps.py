@@ -30,9 +30,8 @@ from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import told_of
 from klingflow.cluster.temporal.flows import account_of
 from klingflow.cluster.temporal.telling import Telling
-from klingflow.decide.pace import Gcra
+from klingflow.decide.pace import BURST, Gcra
 from klingflow.decide.polling import Durations
-from klingflow.decide.schedule import BURST
 from klingflow.errors import LedgerBroken
 from klingflow.model import Limits
 from klingflow.words import _
