@@ -170,7 +170,7 @@ def test_what_has_its_video_after_a_loss_is_not_granted_again() -> None:
     made = Desk(FAST)
     made.add("b1", "film", 1, Caps().state())
     first, second = ask(0), replace(ask(1), needs=(ask(0).uid,))
-    made.read("b1", 0, [(first, True), (second, False)], there={first.uid})
+    made.read("b1", 0, [(first, True), (second, False)], {first.uid: True})
     assert granted(made) == [second.uid]
     assert (made.account.caps.tasks, made.batches["b1"].settled) == (2, 1)
 

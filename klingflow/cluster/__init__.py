@@ -24,6 +24,7 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - standing.py: PURE; whether a gateway takes creates at all.
 - account.py: PURE; an account's limits, and how fast they let it buy.
 - accounts.py: where the limits of accounts are kept, in the store.
+- intake.py: PURE; the batches that a desk has taken over, and what is set aside for them.
 - desk.py: PURE; who may send a create, and when, over all hosts of an account.
 - status.py: PURE; what a desk says of itself.
 - versions.py: PURE; records that a process of another version may have written.

@@ -1,26 +1,24 @@
 """PURE. Who may send a create, and when: one rate, one number of running tasks and one budget for
 all hosts of one gateway account.
 
-Knows orders by their `Ask`, never by a body. The time (seconds that only go on) and chance (`u` in
+Knows orders by their `Ask`, never by a body; which there are, and what the caps have room for, is
+intake.py's part. The time (seconds that only go on) and chance (`u` in
 [0, 1)) are handed in. Everything goes into plain JSON and back, because an engine starts a desk
 again from what it was told last.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
-from itertools import filterfalse
 from typing import Final, Self
 
 from klingflow.cluster.account import Account, Settings
 from klingflow.cluster.ends import Ends
-from klingflow.cluster.orders import Ask
+from klingflow.cluster.intake import Intake
 from klingflow.cluster.queued import Batch, Grant, Order, attempt_or_uid
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.standing import Standing
-from klingflow.decide.caps import Caps
 from klingflow.ledger.uids import next_try
 from klingflow.model import Json, LeftOut
 from klingflow.words import _
@@ -29,27 +27,20 @@ from klingflow.words import _
 AHEAD_S: Final = 2.0
 # A host may die with a create, so others wait no longer than this for its end.
 _ALONE_S: Final = 10.0
-# Fewer orders than these wait: the next page is read.
-_FEW: Final = 20
-# Batches that are over, and hosts that have bought, and are remembered.
+# Hosts that have bought, and are remembered.
 _KEPT: Final = 50
-# So many orders of a batch may wait for others before its next page is read.
-_HELD: Final = 100
 
 
-class Desk:
+class Desk(Intake):
     """The desk of one account. Whoever is granted a create reports `bought`, `over` when its task
     holds no place at the gateway any more, and `delivered` when its video is in the store, or does
     not come. A report may be heard twice.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.account: Account = Account(settings or Settings())
-        self.batches: dict[str, Batch] = {}
+        super().__init__(settings)
         self.standing: Standing = Standing()
-        self.ends: Ends = Ends()
         self._granted: dict[str, Grant] = {}  # creates that nobody has reported on, by uid
-        self._over: dict[str, LeftOut | None] = {}  # and the cap that left orders out
         self._hosts: dict[str, int] = {}  # how many creates each has sent
 
     @property
@@ -69,26 +60,6 @@ class Desk:
 
     # -------- what persons say
 
-    def add(self, batch: str, film: str, pages: int, caps: Mapping[str, Json]) -> None:
-        """Take over a batch, unless it is here already. One that was over begins again: what was
-        claimed of it is not bought again.
-        """
-        if batch in self.batches:
-            return
-        again = batch in self._over
-        self.batches[batch] = Batch(batch, film, pages, Caps.from_state(caps), again=again)
-        self._over.pop(batch, None)
-
-    def stop(self, batch: str) -> None:
-        """Grant nothing more of a batch."""
-        if found := self.batches.get(batch):
-            found.stopped = True
-            for order in found.waiting:
-                self._release(order)
-            found.waiting.clear()
-            found.held.clear()
-            self._close(found)
-
     def halt(self, reason: str) -> None:
         """Grant nothing more until `go_on`; the first reason counts."""
         self.standing.halt(reason)
@@ -97,81 +68,6 @@ class Desk:
         """Grant again, and forget what went wrong."""
         self.standing.go_on()
         self.account.go_on()
-
-    # -------- pages
-
-    def wanted_pages(self) -> Iterator[tuple[str, int]]:
-        """Yield the pages to be read now, each by batch and number."""
-        for batch in self.batches.values():
-            if batch.has_unread and len(batch.waiting) < _FEW and len(batch.held) < _HELD:
-                yield batch.id, batch.page
-
-    def read(
-        self,
-        batch: str,
-        page: int,
-        asks: Iterable[tuple[Ask, bool]],
-        there: Container[str] = frozenset(),
-    ) -> None:
-        """Take the orders of a page: each with True if its first try is claimed already. `there`
-        are the uids of those whose videos are in the store, so that nothing is left to be done.
-        """
-        found = self.batches.get(batch)
-        if found is None or found.page != page or found.stopped:
-            return
-        for ask, claimed in asks:
-            counted = claimed and found.again
-            needs = () if claimed else ask.needs
-            order = Order(ask, ask.uid, claimed=claimed, counted=counted, needs=needs)
-            if ask.uid in there:
-                self._reserve(found, order)
-                found.settled += 1
-                self.ended(ask.uid, well=True)
-            else:
-                self._enter(found, order)
-        found.page += 1  # last: a batch whose first orders are left out is not over
-        waited_for = (need for order in found.held.values() for need in order.needs)
-        self.ends.unsure |= dict.fromkeys(filterfalse(self._works_on, waited_for), True)
-        self._close(found)
-
-    def _enter(self, batch: Batch, order: Order) -> None:
-        """Let an order wait for its grant, or for what it needs. Nobody buys it if that did not
-        come.
-        """
-        self.ends.forget(order.attempt)  # of an earlier try
-        ends = [self.ends.well.get(attempt_or_uid(need)) for need in order.needs]
-        if False in ends:
-            batch.leave_out(_("what it waits for did not come"))
-            return self.ended(order.uid, well=False)
-        left = tuple(need for need, end in zip(order.needs, ends, strict=True) if not end)
-        if not left:
-            batch.waiting.append(replace(order, needs=()))
-            return
-        batch.held[order.attempt] = replace(order, needs=left)
-
-    def _works_on(self, order: str) -> bool:
-        attempt, order_of = attempt_or_uid(order), self.ends.order_of
-        batches = self.batches.values()
-        return attempt in self.ends.coming or any(b.knows(attempt, order_of) for b in batches)
-
-    def ended(self, uid: str, *, well: bool) -> None:
-        """An order has come to its video, or to none: what waits for it goes on, before the rest;
-        or it is left out, with all that waits for it in turn. `uid` is that of any try.
-        """
-        ends = deque([(self.ends.order_of(uid), well)])
-        while ends:
-            attempt, well = ends.popleft()
-            self.ends.note(attempt, well=well)
-            for batch in self.batches.values():
-                ends += [(one, False) for one in batch.freed(attempt, well=well)]
-        for batch in list(self.batches.values()):
-            self._close(batch)
-
-    def unreadable(self, batch: str, page: int, why: str) -> None:
-        """Leave a batch: a page of it cannot be believed."""
-        if found := self.batches.get(batch):
-            found.why, found.stopped = why, True
-            self._close(found)
 
     # -------- grants
 
@@ -187,7 +83,8 @@ class Desk:
 
     def wake_at(self, now: float) -> float | None:
         """Return when to ask for grants again; None while only a report can bring more."""
-        is_waited_for = any(batch.waiting for batch in self.batches.values())
+        batches = self.batches.values()
+        is_waited_for = any(batch.waiting and not self._unknown(batch) for batch in batches)
         if self.halted or not is_waited_for or self.running >= self.account.tempo.places.limit:
             return None
         return max(now, self._free_at(now) - AHEAD_S / 2, self._turn_at())
@@ -211,10 +108,10 @@ class Desk:
 
     def _next(self, now: float, until: float) -> Grant | None:
         for batch in list(self.batches.values()):
-            self._leave_out(batch)
-            if not batch.waiting:
+            order = self._next_of(batch)
+            if order is None:
                 continue
-            if batch.waiting[0].claimed:
+            if order.claimed:
                 return self._take(batch, now)
             at = self._free_at(now)
             if self._may_grant(now) and at <= until:
@@ -227,52 +124,6 @@ class Desk:
         batch.live[order.uid] = True
         self.batches[batch.id] = self.batches.pop(batch.id)  # the others are next
         return Grant(order, at)
-
-    def _leave_out(self, batch: Batch) -> None:
-        """Make the first that waits one whose cost is reserved; drop what is on its way already,
-        and what the caps have no room for. What is claimed was paid for, and is counted anyway.
-        """
-        while batch.waiting:
-            order = batch.waiting[0]
-            refusal = None if order.reserved else self._reserve(batch, order)
-            is_live = any(order.uid in other.live for other in self.batches.values())
-            if not refusal and not is_live:
-                batch.waiting[0] = replace(order, reserved=True)
-                return
-            batch.waiting.popleft()
-            if is_live and not refusal:
-                self._release(replace(order, reserved=True))
-            if refusal:
-                batch.refused(refusal)
-                self.ended(order.attempt, well=False)
-        self._close(batch)
-
-    def _reserve(self, batch: Batch, order: Order) -> LeftOut | None:
-        """Reserve the cost under the caps of the batch and of the account. Return why it cannot be;
-        then nothing is reserved.
-        """
-        request = order.ask.request
-        if order.claimed:
-            for caps in self._caps_of(order):
-                caps.enter(request)
-            return None
-        if refusal := batch.caps.reserve(request):
-            return refusal
-        if refusal := self.account.caps.reserve(request):
-            batch.caps.release(request)
-            said = _("of the account: {reason}", reason=refusal.reason)
-            return replace(refusal, reason=said, again=False)
-        return None
-
-    def _release(self, order: Order) -> None:
-        for caps in self._caps_of(order) if order.reserved else ():
-            caps.release(order.ask.request)
-
-    def _caps_of(self, order: Order) -> Iterator[Caps]:
-        """Yield the caps under which the cost of an order is reserved."""
-        yield self.batches[order.ask.ref.batch].caps
-        if not order.counted:
-            yield self.account.caps
 
     # -------- reports
 
@@ -382,13 +233,6 @@ class Desk:
         batch.settled += 1
         self.ended(order.attempt, well=False)
         self._close(batch)
-
-    def _close(self, batch: Batch) -> None:
-        if batch.is_over and batch.id in self.batches:
-            del self.batches[batch.id]
-            self._over[batch.id] = batch.cap
-            while len(self._over) > _KEPT:
-                del self._over[next(iter(self._over))]
 
     # -------- for people, and for the next desk
 

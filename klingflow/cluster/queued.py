@@ -31,6 +31,7 @@ class Order:
     `claimed`: some host has claimed it before, so nothing is sent for it.
     `counted`: so it was when the desk had its batch before, and the account has counted what it
     came to. `needs` are the orders that it still waits for, by the uids of their first tries.
+    `ahead` are further attempts that somebody has claimed: their cost is reserved as well.
     """
 
     ask: Ask
@@ -41,6 +42,7 @@ class Order:
     claimed: bool = False
     counted: bool = False
     needs: tuple[str, ...] = ()
+    ahead: int = 0
 
     @property
     def attempt(self) -> str:
@@ -49,8 +51,15 @@ class Order:
 
     def as_retry(self, uid: str, *, claimed: bool) -> Order:
         """Return it as it is bought again, as `uid`, because its task has failed."""
-        counted = self.counted and claimed
-        return Order(self.ask, uid, retry=self.retry + 1, claimed=claimed, counted=counted)
+        return Order(
+            self.ask,
+            uid,
+            retry=self.retry + 1,
+            reserved=self.ahead > 0,
+            claimed=claimed,
+            counted=self.counted and claimed,
+            ahead=max(0, self.ahead - 1),
+        )
 
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON."""
@@ -79,7 +88,9 @@ class Grant:
 class Batch:
     """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
     what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
-    shots on their way, by uid. `again`: the desk has had it before. `cap` is what left orders out.
+    shots on their way, by uid. `counted` are unread pages whose claims are counted: the numbers of
+    their claimed orders, once for each attempt. `again`: the desk has had it before. `cap` is what
+    left orders out.
     """
 
     id: str
@@ -90,6 +101,7 @@ class Batch:
     waiting: deque[Order] = field(default_factory=deque)
     held: dict[str, Order] = field(default_factory=dict)
     live: dict[str, bool] = field(default_factory=dict)
+    counted: dict[int, list[int]] = field(default_factory=dict)
     again: bool = False
     stopped: bool = False
     settled: int = 0
@@ -101,6 +113,10 @@ class Batch:
     def has_unread(self) -> bool:
         """True if there are orders that nobody has read."""
         return not self.stopped and self.page < self.pages
+
+    def uncounted(self) -> list[int]:
+        """Return the unread pages whose claims nobody has counted."""
+        return [page for page in range(self.page, self.pages) if page not in self.counted]
 
     @property
     def is_over(self) -> bool:
@@ -165,6 +181,7 @@ class Batch:
             "waiting": [order.as_json() for order in self.waiting],
             "held": [order.as_json() for order in self.held.values()],
             "live": list(self.live),
+            "counted": [[*one] for one in self.counted.items()],
             "again": self.again,
             "stopped": self.stopped,
             "settled": self.settled,
@@ -181,4 +198,4 @@ class Batch:
         caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
         cap = LeftOut(**state["cap"]) if state["cap"] else None
         known = {"caps": caps, "waiting": waiting, "held": held, "live": live, "cap": cap}
-        return cls(**{**state, **known})
+        return cls(**{**state, **known, "counted": dict(state.get("counted", ()))})

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import anyio
 
@@ -51,6 +51,15 @@ _TRIES: Final = 5
 _FIRST_PAUSE_S: Final = 1.0
 
 
+class Claims(NamedTuple):
+    """What the claims of an order come to: how many of its attempts cost something, or may; and
+    whether its video has come, which nobody can say (None) while one may still come.
+    """
+
+    number: int
+    has_come: bool | None = None
+
+
 class NotComeYet(Exception):
     """What an order needs is not there: nobody can say yet what its body is."""
 
@@ -68,25 +77,48 @@ async def end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
     what the store has counts as failed.
     """
     try:
-        return await _end_of(hand, order)
+        told = await _told_of(hand, order)
     except OrdersDamaged:
         return "failed", None
+    last = told[-1] if told else None
+    is_passed = last is None or last.state == "rejected" or bought_again(last) is not None
+    return _end(last), None if is_passed else last
 
 
-async def _end_of(hand: Hand, order: str) -> tuple[End, Purchase | None]:
+async def claims_of(hand: Hand, order: str) -> Claims:
+    """Return what the claims of an order come to, of which there is one at least."""
+    try:
+        told = await _told_of(hand, order)
+    except OrdersDamaged:
+        return Claims(1)
+    end, attempts = _end(told[-1] if told else None), len({one.attempt for one in told})
+    if end == "failed" and told[-1].state == "rejected":
+        return Claims(attempts - 1, has_come=False)
+    return Claims(max(1, attempts), has_come=True if end == "done" else None)
+
+
+async def _told_of(hand: Hand, order: str) -> list[Purchase]:
+    """Return the last that the store says of each try of an order, and of the further attempts that
+    are bought for it, in turn. Raises OrdersDamaged.
+    """
+    told = list[Purchase]()
     uid: str | None = order
-    end: End = "nobody"
-    while uid is not None and (found := await _last_of(hand, uid)) is not None:
-        if found.state == "done":
-            return "done", found
-        if (further := bought_again(found)) is not None:
-            end, uid = "coming", further
-            continue
-        if found.state != "rejected":
-            return ("coming" if found.state in ("intent", "submitted") else "failed"), found
-        end = "coming" if is_tried_again(found) else "failed"
-        uid = next_try(uid)
-    return end, None
+    while uid is not None and (last := await _last_of(hand, uid)) is not None:
+        told.append(last)
+        uid = next_try(uid) if last.state == "rejected" else bought_again(last)
+    return told
+
+
+def _end(last: Purchase | None) -> End:
+    """Return how an order has ended of which the store says this last."""
+    if last is None:
+        return "nobody"
+    if last.state == "done":
+        return "done"
+    if last.state == "rejected":
+        return "coming" if is_tried_again(last) else "failed"
+    is_coming = last.state in ("intent", "submitted") or bought_again(last) is not None
+    return "coming" if is_coming else "failed"
 
 
 async def _last_of(hand: Hand, uid: str) -> Purchase | None:

@@ -153,8 +153,8 @@ class DeskFlow:
             told = await _step("page", self._account, batch, page)
             if (said := told["said"]) is not None:  # before the first create of a new desk
                 self._said(*said, told=False, spend=False)
-            asks = [(Ask.from_json(ask), claimed) for ask, claimed in told["asks"]]
-            self._desk.read(batch, page, asks, there=frozenset(told["there"]))
+            asks = [(Ask.from_json(ask), claims) for ask, claims in told["asks"]]
+            self._desk.read(batch, page, asks, told["ends"])
         except ActivityError:
             self._desk.unreadable(batch, page, _("page {page} of its orders is damaged", page=page))
         self._reading.discard((batch, page))

@@ -79,8 +79,9 @@ class Steps:
 
     @activity.defn(name="page")
     async def page(self, account: str, batch: str, number: int) -> dict[str, Any]:
-        """Return what the desk needs to know of a page: which orders are claimed, and of which the
-        store has the videos; and what was said last of the account, with its number.
+        """Return what the desk needs to know of a page: how many attempts of each order are
+        claimed, and which orders have ended, with a video or without; and what was said last of
+        the account, with its number.
         """
         return await self._done(self._page(account, batch, number))
 
@@ -124,13 +125,14 @@ class Steps:
         asks = list(page.asks())
         names = [told_of(ask.uid, "intent") for ask in asks]
         claims = await asyncio.gather(*map(self._hand.get, names))
-        told = list(zip(asks, claims, strict=True))
-        claimed = [ask.uid for ask, claim in told if claim is not None]
-        ended = await asyncio.gather(*(supplies.end_of(self._hand, uid) for uid in claimed))
+        claimed = [ask.uid for ask, claim in zip(asks, claims, strict=True) if claim is not None]
+        found = await asyncio.gather(*(supplies.claims_of(self._hand, uid) for uid in claimed))
+        ends = {uid: one.has_come for uid, one in zip(claimed, found, strict=True)}
+        counts = {uid: one.number for uid, one in zip(claimed, found, strict=True)}
         said = await self._hand.patiently(partial(accounts.last_said, self._hand.store, account))
         return {
-            "asks": [(ask.as_json(), claim is not None) for ask, claim in told],
-            "there": [uid for uid, (end, _) in zip(claimed, ended, strict=True) if end == "done"],
+            "asks": [(ask.as_json(), counts.get(ask.uid, 0)) for ask in asks],
+            "ends": {uid: has_come for uid, has_come in ends.items() if has_come is not None},
             "said": said and (said.number, said.as_json()),
         }
 
