@@ -11,22 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from klingflow.decide import filing
+from klingflow.decide.file_names import passing_name
 from klingflow.decide.filing import (
     Operation,
     arrival,
     fact_of,
     far_sources,
     file_away,
-    is_name_of_ours,
-    is_passing,
     operations,
-    passing_name,
     sparing,
 )
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import placed
-from klingflow.model import Bought, FileFact, Filing, Purchase, Step
+from klingflow.model import FileFact, Filing, Purchase, Step
 from tests.planned import OTHER, SAME, plan, request, shot
 from tests.purchases import LATER, done, submitted
 
@@ -120,25 +117,6 @@ def test_an_orphan_that_is_still_to_come_leaves_takes_their_places() -> None:
     assert made == Filing({UID: "outputs/film/earlier/gone.1-01234567.mp4"})
 
 
-@pytest.mark.parametrize(
-    ("name", "take", "file"),
-    [
-        ("a", 2, "a-2.1-01234567.mp4"),
-        ("银发@16x9-上海", 1, "银发@16x9-上海.1-01234567.mp4"),
-        ("../../x", 1, "_.._x.1-01234567.mp4"),
-        ("a/b\\c:d\n", 1, "a_b_c_d_.1-01234567.mp4"),
-        (".", 1, "video.1-01234567.mp4"),
-        ("x" * 300, 1, "x" * 150 + ".1-01234567.mp4"),
-    ],
-)
-def test_names_in_earlier_are_safe(name: str, take: int, file: str) -> None:
-    """By the take that it was bought for, although it stands for another by now."""
-    a = replace(video("b", A, uid=UID), was=Bought(name, take))
-    b = video("b", attempt=2)
-    made = file_away([a, b], {b.uid: A}, {A: fact(a)})
-    assert made.placed[UID] == f"outputs/film/earlier/{file}"
-
-
 def test_names_in_earlier_tell_purchases_apart() -> None:
     """Also those of odd uids, and two whose characters are the same."""
     uids = [UID, UID + "f", "odd", "odd-", "20260608065249124-0123456789ac"]
@@ -206,26 +184,6 @@ def test_a_second_name_that_a_crash_left_is_dropped() -> None:
     made = file_away([a], {a.uid: A}, files)
     assert (moves(made), made.spare) == ([(C, A)], (left,))
     assert carried_out(made, files) == {A: fact(a)}
-
-
-@pytest.mark.parametrize(
-    ("path", "ours", "passes"),
-    [
-        ("a/b.mp4", False, False),
-        ("a/b.mp4.bak", True, False),
-        ("a/b.mp4.bak12", True, False),
-        ("a/b.mp4.part", True, True),
-        ("a/earlier/b.mp4", True, False),
-        ("earlier/b.mp4", True, False),
-        ("a/earlier/notes.txt", False, False),
-        ("a/notes.txt.bak", False, False),
-        (passing_name("a/b.mp4", "89abcdef"), True, True),
-        ("a/.klingflow-x.moving", False, False),
-    ],
-)
-def test_names_of_ours(path: str, ours: bool, passes: bool) -> None:
-    """A user's file under another name is left alone, whatever it holds."""
-    assert (is_name_of_ours(path), is_passing(path)) == (ours, passes)
 
 
 def test_all_leave_before_any_arrives() -> None:
@@ -435,11 +393,6 @@ def test_a_filing_may_be_cut_off_anywhere(
         final = standing(stand, again)
         there = [p for p in final if fact(p) in files.values()]
         assert [after.get(p.output or "") for p in there] == [fact(p) for p in there]
-
-
-def test_the_uid_s_characters_come_from_its_random_part() -> None:
-    """The others are its time."""
-    assert next(filing._earlier_paths(video("a", uid=UID))) == AWAY
 
 
 def test_sources_in_other_folders_are_far() -> None:

@@ -15,6 +15,7 @@ import pytest
 from klingflow import disk
 from klingflow.api.settling import settle as settled
 from klingflow.decide import filing
+from klingflow.decide.file_names import is_name_of_ours
 from klingflow.errors import LedgerBroken
 from klingflow.ledger import files
 from klingflow.ledger.places import Site, site_at
@@ -305,7 +306,7 @@ def test_videos_are_found_by_what_a_manifest_and_its_ledger_say(site: Site) -> N
     (outside := site.folder.parent / "outside.mp4").write_bytes(b"one")
     site.paths.hidden.mkdir()
     site.facts.write_text(f'{{"../{outside.name}": [3, 0, 0, 0, "{fact(b"one").sha256}"]}}')
-    lost = files.search(site, {fact(b"one")}, [A], filing.is_name_of_ours)
+    lost = files.search(site, {fact(b"one")}, [A], is_name_of_ours)
     assert lost == {}
 
 

@@ -17,7 +17,8 @@ from klingflow.decide.allotment import allotted
 from klingflow.decide.approved import approved_in
 from klingflow.decide.contents import contents
 from klingflow.decide.elsewhere import recalled
-from klingflow.decide.filing import fact_of, is_name_of_ours, sparing
+from klingflow.decide.file_names import is_name_of_ours
+from klingflow.decide.filing import fact_of, sparing
 from klingflow.decide.further import with_further
 from klingflow.decide.plan import make_plan, moved, terms_of
 from klingflow.decide.select import select as select_keys

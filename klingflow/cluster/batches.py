@@ -27,7 +27,7 @@ from klingflow.cluster.store import PutOnce, copy_video, told_of
 from klingflow.cluster.waits import is_body_of, sources_first, waits_of
 from klingflow.decide.allotment import caps_of
 from klingflow.decide.chains import ALONE, Chain, chains
-from klingflow.decide.filing import passing_name
+from klingflow.decide.file_names import passing_name
 from klingflow.decide.history import expectation
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import UsageError

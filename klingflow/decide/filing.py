@@ -2,57 +2,32 @@
 took that place.
 
 Decides which purchases get another output, and which files another name. Nothing is written over.
-Names and facts of files are handed in; klingflow.runner.settle renames.
+Names and facts of files are handed in; klingflow.runner.settle renames. What names our files have
+is for file_names.py.
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Literal
 
+from klingflow.decide.file_names import (
+    earlier_paths,
+    home_of,
+    is_name_of_ours,
+    is_passing,
+    passing_name,
+)
 from klingflow.decide.verbs import VERBS
 from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import PAID
-from klingflow.ledger.records import EARLIER
 from klingflow.manifest.folds import same_file
-from klingflow.manifest.identity import MAX_FILE_NAME_BYTES
 from klingflow.model import Action, FileFact, Filing, Plan, Purchase, Shot, Step
 from klingflow.words import _
 
-_UNSAFE = re.compile(r"[^\w.@-]")
-_PLAIN = re.compile(r"[0-9A-Za-z]{8}")
-# What has no name of its own yet: a download, a rename that was cut off.
-_PASSING = re.compile(r".*\.mp4\.part|\.klingflow-[0-9a-f]{16}-[0-9a-f]{8}\.moving", re.IGNORECASE)
-# A file that lay in the way, or one of those above.
-_KNOWN = re.compile(rf"{_PASSING.pattern}|.*\.mp4\.bak[0-9]*", re.IGNORECASE)
-
 Places = Mapping[str, str]  # uid → output
-
-
-def is_name_of_ours(path: str) -> bool:
-    """True if klingflow gives such names to files that are, or were, bought videos: a video in
-    `earlier/`, a `.bak`, a download, a rename that was cut off.
-    """
-    folder, _unused, name = path.rpartition("/")
-    is_earlier = folder.rpartition("/")[2] == EARLIER and name[-4:].lower() == ".mp4"
-    return is_earlier or _KNOWN.fullmatch(name) is not None
-
-
-def is_passing(path: str) -> bool:
-    """True for the name of a download, or of a rename that was cut off."""
-    return _PASSING.fullmatch(path.rpartition("/")[2]) is not None
-
-
-def passing_name(target: str, nonce: str) -> str:
-    """Return the path, in the folder of `target`, that a file has on its way to `target`. `nonce`
-    are 8 hexadecimal digits that no earlier run used: the file of one that crashed may be there.
-    """
-    folder, slash, _unused = target.rpartition("/")
-    return f"{folder}{slash}.klingflow-{sha256(target.encode()).hexdigest()[:16]}-{nonce}.moving"
 
 
 def fact_of(purchase: Purchase) -> FileFact | None:
@@ -220,39 +195,11 @@ class _Places:
         return there is not None and there not in self.ours
 
     def _earlier(self, purchase: Purchase) -> str:
-        for path in _earlier_paths(purchase):
+        for path in earlier_paths(purchase):
             key = same_file(path)
             if key not in self.takes and self.holders.get(key, purchase.uid) == purchase.uid:
                 return path
         raise AssertionError("there is always one more name")
-
-
-def _earlier_paths(purchase: Purchase) -> Iterator[str]:
-    """Yield the names in `earlier/` that a purchase may have: made of the take that it was bought
-    for, its attempt, and 8 characters of its uid's random part.
-    """
-    folder, _unused, _unused = (purchase.output or "").rpartition("/")
-    if folder.rpartition("/")[2] != EARLIER:
-        folder = f"{folder}/{EARLIER}" if folder else EARLIER
-    shot, take = purchase.bought_for
-    name = f"{shot}{'' if take == 1 else f'-{take}'}"
-    hashed = sha256(purchase.uid.encode()).hexdigest()
-    tail = purchase.uid.rpartition("-")[2][:8]
-    for sign in (tail if _PLAIN.fullmatch(tail) else hashed[:8], hashed):
-        yield f"{folder}/{_safe(name)}.{purchase.attempt}-{sign}.mp4"
-    number = 2
-    while True:
-        yield f"{folder}/{hashed}-{number}.mp4"
-        number += 1
-
-
-def _safe(name: str) -> str:
-    """Return the name of a shot from a ledger, which may hold anything, as the beginning of a file
-    name.
-    """
-    safe = _UNSAFE.sub("_", name).lstrip(".-~") or "video"
-    short = safe.encode()[: MAX_FILE_NAME_BYTES - 100]
-    return short.decode(errors="ignore")
 
 
 def _steps(
@@ -329,14 +276,7 @@ def far_sources(filing: Filing) -> list[str]:
     """Return the sources of a filing that lie in other folders than their targets: they would not
     be found again once the places of their videos are recorded.
     """
-    return [step.source for step in filing.steps if _folder(step.source) != _folder(step.target)]
-
-
-def _folder(path: str) -> str:
-    """Return the folder of a path; for a path in `earlier/` the folder above."""
-    folder = path.rpartition("/")[0]
-    above, _unused, name = folder.rpartition("/")
-    return above if name == EARLIER else folder
+    return [step.source for step in filing.steps if home_of(step.source) != home_of(step.target)]
 
 
 # ---------------------------------------------------------------- how it is carried out

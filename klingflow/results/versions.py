@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from klingflow.decide.filing import fact_of, is_name_of_ours
+from klingflow.decide.file_names import is_name_of_ours
+from klingflow.decide.filing import fact_of
 from klingflow.model import FileFact, Json, Purchase
 
 
