@@ -23,7 +23,7 @@ from klingflow.model import (
     Verb,
 )
 from klingflow.results.plan_data import plan_data
-from klingflow.terminal import views
+from klingflow.terminal import plan_views
 from klingflow.terminal.tally import Tally
 from tests.purchases import done
 
@@ -119,7 +119,7 @@ def test_every_verb_is_shown_everywhere(verb: Verb, capsys: pytest.CaptureFixtur
     request = Request({"model": "kling-3.0"}, "sha256:1", "kling-3.0-720p", 5, None)
     film = Manifest("film.yaml", "film", (shot,), (request,), Limits(), GatewaySettings(), (), {})
     plan = Plan(film, (Action(verb, "a", "because", shot, request, done("a")),))
-    views.show_plan(plan, "film.yaml", verbose=True)
+    plan_views.show_plan(plan, "film.yaml", verbose=True)
     said = capsys.readouterr().out
     assert f"{VERBS[verb].mark} " in said and f"1 {VERBS[verb].noun}." in said
     assert plan_data(plan)["actions"][0]["mark"] == VERBS[verb].mark

@@ -1,6 +1,6 @@
 """PURE. A plan as data: what `plan --format json` prints, and what a saved plan holds.
 
-klingflow.terminal.views has the words for people.
+klingflow.terminal.plan_views has the words for people.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The table of a plan: one line for each take, in the width that the terminal has. A reason that
 does not fit, or that many takes share, stands once below the table.
 
-Which actions are listed, and the sums, are in views.py.
+Which actions are listed, and the sums, are in plan_views.py.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from klingflow.manifest.request import origins as origins_of
 from klingflow.model import Json, Manifest, Plan, Request, Shot
 from klingflow.results.plan_data import plan_data
 from klingflow.results.references import Listed
-from klingflow.terminal import console, views
+from klingflow.terminal import console, plan_views, status_views, views
 from klingflow.terminal.bounds import is_zero_unknown, limits_of, words_of
 from klingflow.terminal.manifests import for_good, load, load_all, show_warnings
 from klingflow.terminal.options import Options
@@ -151,7 +151,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
     elif not options.quiet:
         show_warnings(*manifests)
         _show_plans(plans, options)
-        views.show_forecast(plans[0].forecast, limits)
+        plan_views.show_forecast(plans[0].forecast, limits)
         show_gateway(access)
         show_question(access)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
@@ -160,9 +160,9 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
 def _show_plans(plans: Sequence[Plan], options: Options) -> None:
     for made in plans:
         views.show_problems(made.problems)
-        views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
+        plan_views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     if len(plans) > 1 and any(map(buys, plans)):
-        console.prose(_("All told to buy: {purchases}", purchases=views.purchases(plans)))
+        console.prose(_("All told to buy: {purchases}", purchases=plan_views.purchases(plans)))
 
 
 def _dump(answers: Sequence[Json]) -> None:
@@ -193,9 +193,9 @@ def status(files: Sequence[str], options: Options, form: str) -> int:
         views.show_worded(record["problems"])
         for doubt in record["picks_astray"]:
             console.warn(doubt)
-        views.show_status(record, named(manifest, options.wish), verbose=options.verbose)
+        status_views.show_status(record, named(manifest, options.wish), verbose=options.verbose)
     if len(records) > 1:
-        views.show_all_told([record["money"]["shares"] for record in records])
+        status_views.show_all_told([record["money"]["shares"] for record in records])
     return ExitCode.OK
 
 

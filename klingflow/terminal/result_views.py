@@ -22,7 +22,7 @@ from klingflow.results.account import shares
 from klingflow.results.arrived import in_words
 from klingflow.results.notice import Notice
 from klingflow.results.undelivered import undelivered, ways_out
-from klingflow.terminal import console, doubt_views, views
+from klingflow.terminal import console, doubt_views, plan_views, views
 from klingflow.terminal.manifests import titles
 from klingflow.terminal.money import amounts, worded
 from klingflow.terminal.paint import Painted, Part
@@ -84,10 +84,7 @@ def notice(result: Result) -> Notice:
     counts: Counter[str] = Counter()
     for part in parts:
         counts.update(_become(action, part) for action in part.plan.actions)
-    lines = [
-        _("{title}: {counted}.", title=part.title, counted=views.counted(part.plan, part.delivered))
-        for part in parts
-    ]
+    lines = [_counted(part) for part in parts]
     lines += filter(None, (_bought(result), _all_told(result), _why_stopped(result)))
     text = "\n".join(["klingflow", *lines, _("Exit code {code}.", code=int(result.exit_code))])
     return Notice(
@@ -97,6 +94,12 @@ def notice(result: Result) -> Notice:
         cost=shares(result.spending),
         text=console.redacted(text),
     )
+
+
+def _counted(part: _Part) -> str:
+    """Return a line of what has become of the takes."""
+    counted = plan_views.counted(part.plan, part.delivered)
+    return _("{title}: {counted}.", title=part.title, counted=counted)
 
 
 def _become(action: Action, part: _Part) -> str:
@@ -158,9 +161,7 @@ def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
 
 
 def _show(part: _Part, site: Site, book: Book) -> None:
-    console.prose(
-        _("{title}: {counted}.", title=part.title, counted=views.counted(part.plan, part.delivered))
-    )
+    console.prose(_counted(part))
     lines = _lines(part)
     console.table(lines[:_SHOWN])
     if (more := len(lines) - _SHOWN) > 0:

@@ -22,6 +22,7 @@ from klingflow.terminal import (
     console,
     elsewhere,
     linked,
+    plan_views,
     progress,
     result_views,
     views,
@@ -202,8 +203,8 @@ def _show_plans(manifests: Sequence[Manifest], limits: Limits, options: Options)
     show_warnings(*manifests)
     for made in plans:
         views.show_problems(made.problems)
-        views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
-    views.show_forecast(planning.foretold(plans, limits), limits)
+        plan_views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
+    plan_views.show_forecast(planning.foretold(plans, limits), limits)
     show_gateway(access)
     show_question(access)
     return ExitCode.OK
@@ -261,12 +262,12 @@ def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
                 )
             )
     for made in plans:
-        views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
-    views.show_forecast(planning.foretold(plans, limits), limits)
+        plan_views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
+    plan_views.show_forecast(planning.foretold(plans, limits), limits)
     if not console.ask(
         _(
             "Buy {purchases}, at {described}{stores}?",
-            purchases=views.purchases(plans),
+            purchases=plan_views.purchases(plans),
             described=held.access.described(),
             stores=_stores(held.jobs),
         )
@@ -278,4 +279,4 @@ def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
 def _show_moves(plans: Sequence[Plan], options: Options) -> None:
     """Say what moves in a run that shows no plan."""
     for made in () if options.quiet else plans:
-        views.show_moves(made)
+        plan_views.show_moves(made)

@@ -1,0 +1,147 @@
+"""What `status` prints: a line for each take and what came of it, the sums, and the money."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from klingflow.decide.select import called
+from klingflow.model import Failure, key_of
+from klingflow.results.account import together
+from klingflow.results.arrived import in_words
+from klingflow.terminal import console, doubt_views, pick_views
+from klingflow.terminal.clock import local
+from klingflow.terminal.money import show_money, show_prices, summed, worded
+from klingflow.terminal.paint import OF_STATE, Painted, Part
+from klingflow.words import _, joined, many, word
+
+
+def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False) -> None:
+    """Print a run manifest as a table. `verbose` lists all videos of each take, and a card for each
+    doubt. `named` is the manifest, as a shell reads it.
+    """
+    doubts = {doubt["key"]: doubt for doubt in record["doubts"]}
+    rows: list[list[Part]] = []
+    for shot in (*record["shots"], *record["orphans"]):
+        key = key_of(shot["id"], shot["take"])
+        came = _came_of(shot, doubts.get(key))
+        rows.append([Painted(_state(shot), OF_STATE.get(shot["state"])), key, came])
+        if verbose:
+            rows += (["", "", _version(one, shot)] for one in shot.get("versions", ()))
+    console.say(_("{name} ({manifest})", name=record["name"], manifest=record["manifest"]))
+    console.table(rows)
+    _show_totals(record["totals"], map(_state, record["shots"]))
+    show_prices(record["money"])
+    show_money(record["money"])
+    for line in record["ways_out"]:
+        console.prose(line)
+    if not verbose:
+        doubt_views.show_way_out(len(record["doubts"]), named)
+        return
+    for doubt in record["doubts"]:
+        doubt_views.show_card(doubt)
+    if together := doubt_views.all_at_once(len(record["doubts"]), named):
+        console.prose(together)
+
+
+def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
+    """Return the line of one video of a take; the file of the one that serves it stands in the
+    take's own line.
+    """
+    here = "" if version["present"] else _(", not here")
+    file = "" if version["file"] == shot.get("file") else f"{version['file']}"
+    where = joined(", ", filter(None, (file, version["task_id"])))
+    return _("attempt {attempt}: {where}{here}", attempt=version["attempt"], where=where, here=here)
+
+
+def _came_of(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
+    """Return the file, or otherwise the task and what is wrong with it. Three columns fit a narrow
+    terminal; the JSON holds all.
+    """
+    told = [_file(shot) or _unfinished(shot, doubt)]
+    if "kind" not in shot:
+        told.insert(0, _("no longer in the manifest"))
+    if was := shot.get("was"):
+        told.append(_("was {key}", key=key_of(was["shot"], was["take"])))
+    others = len(shot.get("versions", ())) - ("file" in shot)
+    if others > 0:
+        told.append(many(others, "{number} earlier video", "{number} earlier videos"))
+    told += map(in_words, shot.get("media", {}).get("remarks", ()))
+    if "pick" in shot:
+        note, earlier = shot.get("pick_note", ""), shot.get("pick_of_an_earlier_version", "open")
+        told.append(pick_views.said(shot["pick"], note, earlier))
+    return joined("; ", filter(None, told))
+
+
+def _file(shot: Mapping[str, Any]) -> str:
+    """Return the file of a take's video, with a word where the disk has it not; "" where there is
+    none.
+    """
+    file = str(shot.get("file") or "")
+    absent = {v["file"] for v in shot.get("versions", ()) if not v["present"]}
+    return _("{file}, not here", file=file) if file in absent else file
+
+
+def _unfinished(shot: Mapping[str, Any], doubt: Mapping[str, Any] | None) -> str:
+    error = (shot.get("error") or {}).get("message")
+    wrong = doubt_views.line_of(doubt) if doubt else error
+    answer = shot.get("last_answer")
+    asked = (
+        _("asked last at {at}: {said}", at=local(answer["at"]), said=answer["said"])
+        if answer
+        else None
+    )
+    return joined("; ", filter(None, (shot.get("task_id"), wrong, asked)))
+
+
+def _state(shot: Mapping[str, Any]) -> str:
+    """Return the name of a take's state."""
+    if any(map(_is_at_cluster, shot.get("attempts", ()))):
+        return _("at the cluster")
+    error = shot.get("error")
+    failure = error and Failure(error.get("kind", "unknown"), "", "")
+    return word(called(shot["state"], failure).replace("_", " "), "purchase")
+
+
+def _is_at_cluster(attempt: Mapping[str, Any]) -> bool:
+    """True if hosts of a cluster may buy it, or are buying it."""
+    return attempt["state"] == "intent" and "cluster" in (attempt.get("evidence") or {})
+
+
+def _show_totals(totals: Mapping[str, Any], states: Iterable[str]) -> None:
+    counted = joined(
+        ", ",
+        (
+            _("{number} {noun}", number=n, noun=state)
+            for state, n in sorted(Counter(states).items())
+        ),
+    )
+    console.say(
+        _(
+            "{takes}: {counted}.",
+            takes=many(totals["shots"], "{number} take", "{number} takes"),
+            counted=counted or _("nothing bought yet"),
+        )
+    )
+    for tier, sums in totals["by_tier"].items():
+        tasks = many(sums["tasks"], "{number} task", "{number} tasks")
+        failed = _(", {failed} failed", failed=sums["failed"]) if "failed" in sums else ""
+        console.say(
+            _(
+                "  {tier}: {tasks}, {seconds} s, {sums}{failed}",
+                tier=tier,
+                tasks=tasks,
+                seconds=sums["seconds"],
+                sums=summed(sums),
+                failed=failed,
+            )
+        )
+
+
+def show_all_told(several: Sequence[Mapping[str, Any]]) -> None:
+    """Print the money of several films as one sum, each as klingflow.results.account has it;
+    nothing where none was spent.
+    """
+    if told := joined(", ", worded(together(several))):
+        console.prose(_("All told: {told}.", told=told))
