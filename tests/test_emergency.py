@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +97,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The system's temporary folder."""
     folder = tmp_path / "tmp"
     folder.mkdir()
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
     return folder
 
 
@@ -119,6 +119,26 @@ def test_each_journal_has_places_of_its_own(tmp_path: Path, elsewhere: Path) -> 
     assert of_a.parent == elsewhere
     assert emergency.places(tmp_path / "b" / "film.journal")[1] != of_a
     assert emergency.places(tmp_path / "link" / "film.journal")[1] == of_a
+
+
+@pytest.mark.parametrize("named", ["", "tmp", "{0}/absent", "{0}/file"])
+def test_the_temporary_folder_is_known_although_no_file_can_be_written(
+    tmp_path: Path, named: str
+) -> None:
+    """A ledger on a full disk can be read. The working folder is no place either, since the next
+    run may have another one; nor is what a variable names where there is no such folder.
+    """
+    (tmp_path / "file").touch()
+    (tmp_path / "tmp").mkdir()
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+        " from pathlib import Path; from klingflow.ledger import emergency;"
+        " print(emergency.places(Path('film.journal').absolute())[1].parent)"
+    )
+    environ = {**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), named.format(tmp_path))}
+    command = [sys.executable, "-c", program]
+    said = subprocess.check_output(command, cwd=tmp_path, env=environ, text=True)
+    assert said == "/tmp\n"
 
 
 def test_the_reserve_is_room_that_no_file_system_can_save(journal: Path) -> None:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Callable
@@ -350,7 +349,7 @@ def test_without_room_beside_the_journal_the_temporary_folder_serves(
     paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     elsewhere = tmp_path_factory.mktemp("tmp")
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(elsewhere))
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
     ledger = open_ledger(paths, now)
     emergency.places(paths.journal)[0].mkdir()
     monkeypatch.setattr(journal_module, "write_all", full_disk)
@@ -358,7 +357,7 @@ def test_without_room_beside_the_journal_the_temporary_folder_serves(
         write_one(ledger, submitted("a"))
     ledger.close()
     monkeypatch.undo()
-    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(elsewhere))
+    monkeypatch.setenv("TMPDIR", str(elsewhere))
     emergency.places(paths.journal)[0].rmdir()
     keep(paths)
     assert read(paths).task_ids.keys() == {"task_a"}

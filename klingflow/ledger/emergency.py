@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -17,6 +16,10 @@ from klingflow.ledger import oslock
 from klingflow.words import _
 
 RESERVE_BYTES = 64 * 1024
+# Where temporary files go: the variables and the folders in the order of Python's page on
+# `tempfile`.
+_VARIABLES = ("TMPDIR", "TEMP", "TMP")
+_USUAL = ("/tmp", "/var/tmp")
 
 
 def places(journal: Path) -> tuple[Path, Path]:
@@ -24,8 +27,22 @@ def places(journal: Path) -> tuple[Path, Path]:
     temporary folder.
     """
     which = hashlib.sha256(os.fsencode(os.path.realpath(journal))).hexdigest()[:16]
-    elsewhere = Path(tempfile.gettempdir()) / f"klingflow-{journal.stem}-{which}.emergency.jsonl"
+    elsewhere = _temporary_folder() / f"klingflow-{journal.stem}-{which}.emergency.jsonl"
     return journal.with_suffix(".emergency.jsonl"), elsewhere
+
+
+def _temporary_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the first temporary folder that is there, full or not.
+
+    `tempfile.gettempdir` writes a file into each to try it: where all are full or read-only it
+    takes the working folder, in which the next run does not look, or raises, so that a ledger on
+    that machine could not even be read.
+    """
+    named = [environment.get(name, "") for name in _VARIABLES]
+    folders = [Path(folder) for folder in (*named, *_USUAL)]
+    # `Path.is_dir` raises where it may not look.
+    there = (f for f in folders if f.is_absolute() and os.path.isdir(f))  # noqa: PTH112
+    return next(there, Path(_USUAL[0]))
 
 
 def reserve(journal: Path) -> None:
