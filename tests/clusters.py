@@ -15,6 +15,7 @@ from klingflow.cluster.hand import Hand, Waits
 from klingflow.cluster.handbox import opened
 from klingflow.cluster.orders import Ref, Terms, as_bytes, page_name, pages
 from klingflow.cluster.store import FolderStore
+from klingflow.cluster.ticks import Ticks, note_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.lines import lock_header, parse_journal
 from klingflow.ledger.uids import uid_of
@@ -80,6 +81,7 @@ def a_hand(
             host=state.name,
             now=lambda: LATER,
             nonce=lambda: f"nonce-{next(_nonces)}",
+            ticks=Ticks(store, note_of(state, store.identity, "a"), pause=lambda seconds: None),
             waits=waits,
         )
 

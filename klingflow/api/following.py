@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+import anyio.to_thread
 
 from klingflow.api.connecting import reader
 from klingflow.api.settling import settle
 from klingflow.api.site import now
 from klingflow.cluster import batches
+from klingflow.cluster.giving_back import give_back_of
 from klingflow.cluster.orders import Terms
 from klingflow.cluster.reading import Reader
 from klingflow.cluster.references import Uploading
@@ -33,7 +35,7 @@ from klingflow.model import LeftOut, Limits, Purchase, State
 from klingflow.runner import signals
 from klingflow.runner.context import Job, Outcome, as_data
 from klingflow.runner.events import Emit, EventName
-from klingflow.words import _
+from klingflow.words import _, many
 
 if TYPE_CHECKING:
     from klingflow.cluster.temporal.client import DeskClient
@@ -94,7 +96,9 @@ class Follower:
         self._news_at = self.clock()
 
     async def hand_over(self) -> bool:
-        """Hand over what the plan buys, each shot once in a run. Return False for nothing."""
+        """Hand over what the plan buys, each shot once in a run. Return False for nothing. Raises
+        StoreAway.
+        """
         if self.outcome.interrupted:
             return False
         uploading = Uploading(self.job, self.store, reader, self.inform, self.limits.downloads)
@@ -208,6 +212,17 @@ class Follower:
         for host in sorted(self._heard - here):
             self.inform("silent", host=host)
         self._heard = here
+        await self.give_back()
+
+    async def give_back(self) -> None:
+        """Give the store the claims that the lock knows and it has lost. Raises StoreAway."""
+        lost = await anyio.to_thread.run_sync(give_back_of, self.job.ledger.book, self.store)
+        if lost:
+            told = many(lost, "{number} purchase", "{number} purchases")
+            reason = _(
+                "{told} of this lock are in it again; was it put back from a backup?", told=told
+            )
+            self.inform("given_back", reason=reason)
 
     def _is_quiet(self) -> bool:
         """True if no batch is open and no video is on its way, or none has come for long."""
@@ -309,6 +324,7 @@ async def followed(follower: Follower, abort: Callable[[], None], *, detach: boo
     Raises LedgerBroken, StoreAway.
     """
     troubles = await settle(follower.job)
+    await follower.give_back()
     await follower.hand_over()
     if detach:
         return troubles

@@ -22,6 +22,7 @@ from klingflow.cluster import handbox, hands
 from klingflow.cluster.address import Address, account_named, address_in
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.store import PutOnce, prove
+from klingflow.cluster.ticks import Ticks, note_of
 from klingflow.disk import make_folder
 from klingflow.errors import LedgerBroken, UsageError
 from klingflow.gateway.env_file import BASE_URL, KEY
@@ -79,6 +80,7 @@ async def _work(
             host=host,
             now=now,
             nonce=lambda: secrets.token_hex(16),
+            ticks=Ticks(store, note_of(chosen_state(), store.identity, account)),
             assets=_assets,
         )
         await _hand_in(hand, tell)

@@ -8,7 +8,9 @@ that all of them see, each made once. Whoever makes a claim has the right to sen
 - supplies.py: on a host, the purchases that an order needs, and frames of their videos.
 - references.py: what orders refer to is uploaded before they are handed over.
 - hand.py: what one host buys with, and how it waits for the store.
-- handbox.py: the black box of one process, for what the store has not taken yet.
+- handbox.py: the black box of one process, for what the store has not taken yet, or loses later.
+- ticks.py: by them a host notices a store that was put back from a backup.
+- giving_back.py: what such a store has lost, given back by hosts and locks that know it.
 - exclusive.py: the claim, and how others wait for what becomes of it.
 - hands.py: a page is read, an order bought or withdrawn. Knows no engine.
 - reading.py: what a store tells of one film, each object read once.

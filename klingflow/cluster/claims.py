@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from klingflow.cluster import batches
 from klingflow.cluster.exclusive import claim
+from klingflow.cluster.giving_back import give_back_of
 from klingflow.cluster.hand import Since, Waits, answer_name
 from klingflow.cluster.ordering import next_uid
 from klingflow.cluster.orders import OrdersDamaged
@@ -98,9 +99,10 @@ class Claims:
             return
 
     async def hand_in(self, book: Book) -> None:
-        """Tell the store what a ledger knows of claims that nobody has answered there. Raises
-        StoreAway.
+        """Tell the store what a ledger knows of claims that nobody has answered there, and of those
+        that it has lost. Raises StoreAway.
         """
+        await anyio.to_thread.run_sync(give_back_of, book, self._store)
         told = await anyio.to_thread.run_sync(told_by, self._store, book)
         for purchase in owed(book.purchases.values(), told, self._host):
             work = partial(self._store.put, answer_name(purchase), journal_line(purchase))

@@ -36,16 +36,18 @@ async def claim(
     """Claim the right to send a POST. Return None where it is ours, otherwise the claim that is
     there.
 
-    A put whose end nobody saw may have made our own claim: then the claim bears our nonce. `away`
-    is called where the store cannot be reached, and raises to give up; `pause` waits before the
-    next try. Raises OrdersDamaged for a claim that nobody can read.
+    What is read back counts, by the nonce, and not what the put was answered: nobody may have seen
+    its end, and a store may take a second put once in a while. So a claim that is there is never
+    put over. `away` is called where the store cannot be reached, and raises to give up; `pause`
+    waits before the next try. Raises OrdersDamaged for a claim that nobody can read.
     """
     name, data = told_of(intent.uid, "intent"), journal_line(intent)
     while True:
         try:
-            if await anyio.to_thread.run_sync(partial(store.put, name, data)):
-                return None
             there = await anyio.to_thread.run_sync(store.get, name)
+            if there is None:
+                await anyio.to_thread.run_sync(partial(store.put, name, data))
+                there = await anyio.to_thread.run_sync(store.get, name)
         except StoreAway as error:
             there = None
             away(error)

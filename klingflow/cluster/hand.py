@@ -22,6 +22,7 @@ from klingflow.cluster.handbox import HandBox
 from klingflow.cluster.orders import OrdersDamaged, Page
 from klingflow.cluster.reports import Bought, BoughtAs
 from klingflow.cluster.store import Chapter, PutOnce, copy_video, told_of
+from klingflow.cluster.ticks import Ticks
 from klingflow.decide.belief import Names
 from klingflow.errors import StoreAway
 from klingflow.gateway.failures import kind_of
@@ -62,10 +63,11 @@ class Since(NamedTuple):
 @dataclass(slots=True)
 class Hand:
     """`clock` gives monotonic seconds, `wall` seconds of the epoch, `now` UTC as ISO 8601, `nonce`
-    a text that nobody else has. `alive` is called again and again while something is waited for; it
-    must not raise. `assets` opens the store for frames that a batch names. `task_ids` are the tasks
-    that this process has bought, `bringing` the uids whose videos it fetches now; `pieces` has
-    where the gateway reads what this host has uploaded.
+    a text that nobody else has. `ticks` say whether the store still is what it was. `alive` is
+    called again and again while something is waited for; it must not raise. `assets` opens the
+    store for frames that a batch names. `task_ids` are the tasks that this process has bought,
+    `bringing` the uids whose videos it fetches now; `pieces` has where the gateway reads what this
+    host has uploaded.
     """
 
     store: PutOnce
@@ -75,6 +77,7 @@ class Hand:
     host: str
     now: Callable[[], str]
     nonce: Callable[[], str]
+    ticks: Ticks
     assets: Callable[[AssetSettings], Store | None] = lambda settings: None
     alive: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.monotonic

@@ -3,7 +3,8 @@ sent, and the answer, each durable on this disk before it happens, or before any
 with it. What the store could not take before a process died is handed in from here.
 
 One file a process, `hands/<store>/<name>.jsonl` in the user's state folder, with lines of a journal
-and a lock that dies with the process.
+and a lock that dies with the process. What was sent stays when the process ends, as `<name>.sent`:
+a store may come back from a backup without it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -25,11 +26,13 @@ from klingflow.ledger import oslock
 from klingflow.ledger.book import fold
 from klingflow.ledger.handed_over import claimant
 from klingflow.ledger.lines import journal_line, parse_journal
+from klingflow.ledger.traces import uids_in
 from klingflow.model import Purchase
 from klingflow.words import _
 
 # In the evidence of a line: its claim is about to be made, and its POST is not.
 _CLAIMING: Final = "claiming"
+_SENT: Final = ".sent"
 
 
 class Left(NamedTuple):
@@ -52,6 +55,7 @@ class HandBox:
         self._io = threading.Lock()
         self._broken: OSError | None = None
         self._open: set[tuple[str, object]] = set()  # of which the store does not know the end
+        self._sent = uids_in(b"".join(map(disk.read_ours, _sent_files(path.parent))))
 
     @property
     def path(self) -> Path:
@@ -76,6 +80,8 @@ class HandBox:
                     disk.write_all(self._fd, journal_line(purchase))
                     disk.sync(self._fd)
                     self._open.add(_execution(purchase))
+                    if _CLAIMING not in (purchase.evidence or {}):
+                        self._sent.add(purchase.uid)
                     return
                 except OSError as error:
                     self._broken = error
@@ -87,17 +93,44 @@ class HandBox:
         """Note that the store knows what became of a claim: its answer, or that it is another's."""
         self._open.discard(_execution(purchase))
 
+    def has_sent(self, uid: str) -> bool:
+        """True if a POST of this uid was sent from here, by this process or by one that ended."""
+        return uid in self._sent
+
+    def sent(self) -> list[Purchase]:
+        """Return what was sent from here, each as it was known last. Blocks; raises OSError."""
+        files = [*_sent_files(self._path.parent), self._path]
+        return [purchase for path in files for purchase in _left(path).purchases]
+
+    def retire(self, left: Left) -> None:
+        """Keep of what an ended process left only what was sent: the store has all of it. Raises
+        OSError.
+        """
+        self._sent |= {purchase.uid for purchase in left.purchases}
+        _retire(left)
+
     def close(self) -> None:
-        """Give the file back; delete it where the store has every answer."""
+        """Give the file back; keep only what was sent where the store has every answer."""
         with self._io:
             if not self._open and self._broken is None:
-                self._path.unlink(missing_ok=True)
+                with suppress(OSError):  # then the next process hands it in again
+                    _retire(_left(self._path))
             oslock.release(self._fd)
 
 
 def _execution(purchase: Purchase) -> tuple[str, object]:
     """Return which execution's purchase it is: several of one process may try to claim one uid."""
     return purchase.uid, claimant(purchase)
+
+
+def _sent_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{_SENT}"))
+
+
+def _retire(left: Left) -> None:
+    if left.purchases:
+        disk.atomic_write(left.path.with_suffix(_SENT), *map(journal_line, left.purchases))
+    left.path.unlink(missing_ok=True)
 
 
 def _left(path: Path) -> Left:

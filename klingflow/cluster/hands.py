@@ -18,8 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import anyio.to_thread
+
 from klingflow.cluster import handbox, supplies
 from klingflow.cluster.exclusive import answered, claim
+from klingflow.cluster.giving_back import put_back
 from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, unbroken
 from klingflow.cluster.orders import (
     OrdersDamaged,
@@ -104,7 +107,8 @@ async def buy(
     `retry`: after so many of its tasks that have failed.
 
     `too_late`: the moment that was granted has passed; claim nothing, and only say what became of
-    a claim that is there. May be called again without end. Raises OrdersDamaged, and LedgerBroken
+    a claim that is there. Nothing is claimed at a store that has lost what it had. May be called
+    again without end. Raises OrdersDamaged, and LedgerBroken
     where this host's black box cannot be written: then the host must buy nothing more. Cancelled
     after the claim, it first makes the answer durable in the black box.
     """
@@ -119,6 +123,8 @@ async def buy(
         if too_late or left_s < -LATE_S:
             return Bought(order.uid, "late")
         await hand.pause(left_s)
+        if not await hand.patiently(hand.ticks.leave):
+            return Bought(order.uid, "late")
         try:
             done = await unbroken(partial(_claim_and_send, hand, found.terms, ready))
         except OrdersDamaged:
@@ -197,7 +203,7 @@ async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
             others = [p for p in left.purchases if not await _handed_in(hand, p)]
             odd += others
             if left.is_whole and not others:
-                left.path.unlink(missing_ok=True)
+                hand.box.retire(left)
     return odd
 
 
@@ -247,13 +253,18 @@ def _intent(hand: Hand, order: Purchase) -> Purchase:
 async def _claim_and_send(
     hand: Hand, terms: Terms, ready: _Ready, leave: Leave
 ) -> _Sent | Purchase:
-    """Send the POST if the claim is ours; otherwise return the claim that is there."""
+    """Send the POST if the claim is ours; otherwise return the claim that is there. What was sent
+    from here before is never sent again, also where the store knows nothing of it.
+    """
+    if hand.box.has_sent(ready.order.uid):
+        return await _given_back(hand, ready.order)
     intent, since = _intent(hand, ready.order), hand.begun()
     await hand.box.claiming(intent)
     theirs = await _claim(hand, intent, leave)
     if theirs is not None:
         hand.box.is_in_store(intent)
         return theirs
+    hand.ticks.claimed(told_of(intent.uid, "intent"), journal_line(intent))
     outcome, broken = await _posted(hand, terms, intent, ready.body, since)
     answer = settled(intent, outcome, hand.now())
     try:
@@ -264,6 +275,14 @@ async def _claim_and_send(
     if answer.task_id:
         hand.task_ids.add(answer.task_id)
     return _Sent(answer, outcome, broken)
+
+
+async def _given_back(hand: Hand, order: Purchase) -> Purchase:
+    """Give the store what this host has sent of an order, and return its claim."""
+    for known in await anyio.to_thread.run_sync(hand.box.sent):
+        if known.uid == order.uid:
+            await put_back(hand, known)
+    return await _claim_there(hand, order) or order
 
 
 async def _claim(hand: Hand, intent: Purchase, leave: Leave) -> Purchase | None:

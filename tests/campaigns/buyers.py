@@ -20,6 +20,7 @@ from klingflow.cluster.hand import Hand, Waits
 from klingflow.cluster.handbox import opened
 from klingflow.cluster.orders import Ref
 from klingflow.cluster.store import FolderStore
+from klingflow.cluster.ticks import Ticks, note_of
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.origin import normal_base
 
@@ -29,13 +30,20 @@ AT_ONCE, MOST_TRIES = 4, 9
 
 
 class Careless(FolderStore):
-    """A store that lets everybody make every claim."""
+    """A store that lets everybody make every claim: each process sees its own alone."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._claims: dict[str, bytes] = {}
 
     def put(self, name: str, data: bytes) -> bool:
-        if name.endswith(".intent"):
-            (self.folder / name).write_bytes(data)
-            return True
-        return super().put(name, data)
+        if not name.endswith(".intent"):
+            return super().put(name, data)
+        (self.folder / name).write_bytes(data)
+        return self._claims.setdefault(name, data) is data
+
+    def get(self, name: str) -> bytes | None:
+        return self._claims.get(name) if name.endswith(".intent") else super().get(name)
 
 
 async def main(
@@ -53,6 +61,7 @@ async def main(
                 host=state.name,
                 now=now,
                 nonce=lambda: secrets.token_hex(16),
+                ticks=Ticks(claims, note_of(state, claims.identity, "a")),
                 waits=WAITS,
             )
             await hands.hand_in(hand, state)

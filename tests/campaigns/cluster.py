@@ -208,6 +208,21 @@ class Cluster:
             shutil.copy(path, self.folder)
         self.server.start()
 
+    def saved_whole(self) -> Path:
+        """Copy the database, the store and what persons have, all at one moment."""
+        copy = self.saved()
+        for folder in ("store", "person"):
+            shutil.copytree(self.folder / folder, copy / folder, symlinks=True)
+        return copy
+
+    def restore_whole(self, copy: Path) -> None:
+        """Put back what `saved_whole` has copied. Hosts go on, with what they know."""
+        self.server.kill()
+        for folder in ("store", "person"):
+            shutil.rmtree(self.folder / folder)
+            shutil.move(copy / folder, self.folder / folder)
+        self.restore(copy)
+
     def charged(self) -> Counter[str]:
         """How often each prompt was charged."""
         return Counter(charge["prompt"] for charge in charges(self.sandbox))

@@ -40,11 +40,13 @@ from tests.harness import charges, sandboxed
 
 SLOW_CREATES = ("create:slow=1.0,1s",)
 # A host that takes every claim for free, as it would be without claims.
-NO_CLAIMS = (
-    "from klingflow.cluster.store import FolderStore;"
-    "put = FolderStore.put;"
-    "FolderStore.put = lambda s, n, d: put(s, n, d) or n.endswith('.intent');"
-)
+NO_CLAIMS = """from klingflow.cluster import handbox, hands, ticks
+async def granted(hand, intent, leave):
+    await hand.put(f"purchases/{intent.uid}.intent", hands.journal_line(intent))
+hands._claim = granted
+handbox.HandBox.has_sent = lambda box, uid: False
+ticks.Ticks.claimed = lambda ticks, name, data: None
+"""
 
 pytestmark = pytest.mark.usefixtures("temporal_server")
 

@@ -23,6 +23,7 @@ from temporalio.exceptions import ApplicationError
 from klingflow.cluster import accounts, bringing, hands, supplies
 from klingflow.cluster.brief import brief
 from klingflow.cluster.bringing import Brought, Seen
+from klingflow.cluster.giving_back import forgotten
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import OrdersDamaged, Terms
 from klingflow.cluster.queued import Order
@@ -32,7 +33,7 @@ from klingflow.cluster.temporal.flows import account_of
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.decide.pace import BURST, Gcra
 from klingflow.decide.polling import Durations
-from klingflow.errors import LedgerBroken
+from klingflow.errors import LedgerBroken, UsageError
 from klingflow.model import Limits
 from klingflow.words import _
 
@@ -42,6 +43,8 @@ _BEAT_S: Final = 2.0
 # So many polls in a row that were refused for the key's sake are told to the desk.
 _BLIND: Final = 3
 _LONGEST_PAUSE_S: Final = 60.0
+# How often a host looks whether the store is what it was.
+_MIND_S: Final = 5.0
 
 
 class Steps:
@@ -118,6 +121,27 @@ class Steps:
         """Try once to bring a video."""
         return await self._done(self._bring(uid, Seen.from_json(seen), last))
 
+    async def mind_store(self, account: str) -> str:
+        """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too."""
+        why = await forgotten(self._hand, account)
+        if why:
+            await self._telling.tell("blinded", why)
+        return why
+
+    async def mind_store_always(self, account: str) -> None:
+        """Look at the store again and again, also while nothing is bought. Never returns."""
+        known = ""
+        while True:
+            await asyncio.sleep(_MIND_S)
+            try:
+                why = await forgotten(self._hand, account)
+            except (UsageError, OSError) as error:
+                why = str(error)
+            if why and why != known:
+                self._told(_("{now} {why}", now=_now(), why=why))
+                await self._telling.tell("blinded", why)
+            known = why
+
     # --------
 
     async def _page(self, account: str, batch: str, number: int) -> dict[str, Any]:
@@ -137,19 +161,20 @@ class Steps:
         }
 
     async def _buy(self, order: Order, at: float, wait_s: float, heard: int) -> str:
-        stopped = await self._stopped(heard)
+        account = account_of(activity.info().task_queue)
+        lost = await self.mind_store(account)
+        stopped = await self._stopped(account, heard)
         try:
-            bought = await self._bought(order, wait_s, is_stopped=bool(stopped))
+            bought = await self._bought(order, wait_s, is_stopped=bool(stopped or lost))
         except OrdersDamaged:
             bought = Bought(order.uid, "stale", reason=_("its order is damaged"))
         await self._telling.tell("bought", replace(bought, stopped=stopped).as_json(), at)
         return bought.outcome
 
-    async def _stopped(self, heard: int) -> int:
+    async def _stopped(self, account: str, heard: int) -> int:
         """Return the number of the word in the store by which nothing is bought for this account; 0
         where there is none, or its desk has heard a later one.
         """
-        account = account_of(activity.info().task_queue)
         said = await self._hand.patiently(partial(accounts.last_said, self._hand.store, account))
         if said is None or not said.settings.stopped or said.number < heard:
             return 0

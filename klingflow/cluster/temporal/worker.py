@@ -73,8 +73,11 @@ async def work(
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     async with AsyncExitStack() as stack:
+        await steps.mind_store(account)
         for worker in (work, watch):
             await stack.enter_async_context(worker)
+        minding = asyncio.create_task(steps.mind_store_always(account))
+        stack.callback(minding.cancel)
         begun()
         await until.wait()
         steps.leave()
