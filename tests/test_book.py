@@ -396,3 +396,12 @@ def test_a_doubt_keeps_what_its_intent_said() -> None:
     handed = handed_over(intent("alley"), store="s", batch="b")
     evidence = doubt(handed, LATER).evidence or {}
     assert evidence.items() >= (handed.evidence or {}).items() and evidence["to"] == LATER
+
+
+def test_the_newest_hundred_saved_plans_are_remembered() -> None:
+    """By when they were used, whatever their ids; one that is used again is as new."""
+    book = Book(plans={f"old{n:03}": f"2026-06-08T07:00:00.{n:03}Z" for n in range(100)})
+    book.use_plan("old000", "2026-06-08T07:00:01.000Z")
+    book.use_plan("a", "2026-06-08T07:00:02.000Z")
+    assert (len(book.plans), [*book.plans][-2:]) == (100, ["old000", "a"])
+    assert "old001" not in book.plans and "old002" in book.plans

@@ -19,9 +19,8 @@ import pytest
 
 from klingflow import disk
 from klingflow.errors import LedgerBroken, LedgerError
-from klingflow.ledger import emergency, oslock
+from klingflow.ledger import emergency, lockfile, oslock
 from klingflow.ledger import journal as journal_module
-from klingflow.ledger import store as ledger_module
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line, lock_header
 from klingflow.ledger.places import LedgerPaths, ledger_paths
@@ -383,7 +382,7 @@ def test_a_fold_that_fails_stops_buying_but_outcomes_are_still_kept(
 ) -> None:
     ledger = open_ledger(paths, now)
     write(ledger, submitted("a"))
-    monkeypatch.setattr(ledger_module, "atomic_write", broken)
+    monkeypatch.setattr(lockfile, "atomic_write", broken)
     with pytest.raises(LedgerBroken):
         anyio.run(ledger.fold)
     with pytest.raises(LedgerBroken):

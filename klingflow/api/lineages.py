@@ -12,7 +12,7 @@ from klingflow.api.site import now
 from klingflow.disk import sync_folder
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import boxes, gathered, oslock, store
-from klingflow.ledger.blackbox import holder_file
+from klingflow.ledger.boxholding import holder_file
 from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.ledger.places import Site
 from klingflow.words import _

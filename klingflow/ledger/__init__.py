@@ -10,11 +10,12 @@ words).
 
 I/O: places.py (where each file lies), boxplaces.py (where black boxes lie), gathered.py (all files
 read, each once), stored.py (what they say together), store.py (the ledger that is written),
-arrivals.py (what came into its files meanwhile), journal.py (the file that holds it), emergency.py
-(where ids go when the ledger cannot be written), oslock.py and holder.py (one runner at a time),
-blackbox.py (the copy in the user's state folder) and boxes.py (what counts of such copies),
-approvals.py (what the user said yes to), links.py (links through which klingflow would write),
-files.py (what is known of the videos), pickfile.py (which takes people picked).
+lockfile.py (its lock as this process wrote it), arrivals.py (what came into its files meanwhile),
+journal.py (the file that holds it), emergency.py (where ids go when the ledger cannot be written),
+oslock.py and holder.py (one runner at a time), blackbox.py (the copy in the user's state folder),
+boxholding.py (who holds it) and boxes.py (what counts of such copies), approvals.py (what the user
+said yes to), links.py (links through which klingflow would write), files.py (what is known of the
+videos), pickfile.py (which takes people picked).
 
 Other ledgers: others.py (one that a person names, to merge it), beside.py (what the locks in the
 same folder hold, so that no file has two owners), searching.py (where else a body was paid for),

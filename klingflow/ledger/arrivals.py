@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from klingflow.ledger.book import contradicting, fold, superseded
+from klingflow.ledger.accounts import merge
+from klingflow.ledger.book import Book, contradicting, fold, superseded
 from klingflow.ledger.lines import Parsed
 from klingflow.ledger.places import LedgerPaths
-from klingflow.ledger.stored import set_aside
+from klingflow.ledger.stored import lost_in, newest_serial, set_aside, used_plans
 from klingflow.model import Problem, Purchase
 
 
@@ -24,6 +25,15 @@ class Arrivals:
     told: list[Purchase] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+
+    def enter_into(self, book: Book) -> None:
+        """Tell a book, which may know newer things of the same purchases by now."""
+        for told in self.told:
+            current = book.purchases.get(told.uid)
+            book.put(merge([current, told])[0] if current else told)
+        for uid in self.dropped & book.purchases.keys():
+            book.drop(uid)
+        book.problems += self.problems
 
 
 def take_in(
@@ -44,3 +54,13 @@ def take_in(
     for uid in arrivals.dropped:
         del snapshot[uid]
     return arrivals
+
+
+def heed_headers(lock: Parsed, book: Book) -> None:
+    """Tell a book what the headers of a lock say that somebody put there: its serial, the saved
+    plans that were used, and how many purchases are still lost.
+    """
+    book.serial = max(book.serial, newest_serial(lock))
+    book.plans |= used_plans(lock.headers)
+    if lock.headers:
+        book.lost = min(book.lost, lost_in(lock, set(), book.pruned.keys()))

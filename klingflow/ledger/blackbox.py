@@ -4,8 +4,8 @@ folder.
 A lock under version control goes back in time: `git checkout`, `git stash`, `git clean`. Then the
 purchases that only it knew would be bought again. So every record of a run is also appended here,
 after the user has agreed to the run and before anything else: what only came with a folder leaves
-no trace. The box of a lineage also carries an OS lock, so that two copies of one ledger are not run
-at once. What lies in it, and what of it counts, is for boxes.py.
+no trace. How a ledger takes its box is for boxholding.py; what lies in one, and what of it counts,
+for boxes.py.
 
 It is the second line of defence: where it cannot be written, the run goes on and reports so.
 """
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -27,14 +26,11 @@ from klingflow.disk import (
     open_itself,
     sync,
     sync_folder,
-    temporary,
     write_all,
 )
-from klingflow.errors import LedgerError, LedgerHeld, UsageError
+from klingflow.errors import LedgerError
 from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
-from klingflow.ledger.boxplaces import BoxPlace
-from klingflow.ledger.holder import Holder, holder
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
 from klingflow.words import _
@@ -125,7 +121,7 @@ class BlackBox:
             sync(fd)
             self._lines[name] += len(purchases)
         except OSError as error:
-            self.trouble = _unwritable(self._spot.folder, error)
+            self.trouble = unwritable(self._spot.folder, error)
 
     def _opened(self, name: str) -> int:
         fd = open_itself(self._spot.folder / name, _FLAGS, 0o600)
@@ -153,16 +149,16 @@ class BlackBox:
         if lineage == self._begun.lineage:
             return
         try:
-            _write_about(replace(self._spot, became=lineage))
+            write_about(replace(self._spot, became=lineage))
         except OSError as error:
-            self.trouble = _unwritable(self._spot.folder, error)
+            self.trouble = unwritable(self._spot.folder, error)
 
     def keep_pruned(self, lines: Sequence[bytes]) -> None:
         """Keep what is pruned from the lock. A failure is put into `trouble`."""
         try:
             append(self._spot.folder / PRUNED, lines)
         except OSError as error:
-            self.trouble = _unwritable(self._spot.folder, error)
+            self.trouble = unwritable(self._spot.folder, error)
 
     def renew(self, purchases: Mapping[str, Purchase]) -> None:
         """Write everything again, as the ledger's `purchases` are now. A failure is put into
@@ -171,12 +167,12 @@ class BlackBox:
         try:
             if not all(oslock.is_at(fd, path) for path, fd in self._holders.items()):
                 self._hold_again()
-            _write_about(self._spot)
+            write_about(self._spot)
             for name in self._uids:
                 self._renew_file(name, purchases)
             self._close_files()
         except (OSError, LedgerError) as error:
-            self.trouble = _unwritable(self._spot.folder, error)
+            self.trouble = unwritable(self._spot.folder, error)
         else:
             self.trouble, self._untidy = None, False
 
@@ -209,7 +205,7 @@ class BlackBox:
                 oslock.release(fd)
         paths = [*self._holders]
         self._holders = {}
-        _make(self._spot.folder)
+        make_folder(self._spot.folder)
         for path in paths:
             path.parent.mkdir(exist_ok=True)
             if (got := oslock.acquire(path)) is None:
@@ -236,115 +232,7 @@ class BlackBox:
         self._open = {}
 
 
-# ---------------------------------------------------------------- how it begins
-
-
-def begin(place: BoxPlace, begun: Beginning) -> BlackBox | Problem:
-    """Take the black box of a ledger, creating it where it is missing; or return why it cannot be
-    written.
-
-    The first place of a lineage is a member of it, and one whose user said `--same-film`. Raises
-    LedgerHeld where another copy of this ledger is being run or was run since the `reading`, and
-    UsageError where this very process runs that copy.
-    """
-    with ExitStack() as undo:
-        try:
-            held = _hold(place, begun, undo)
-            _check_unchanged(place, begun.reading)
-            _make(place.folder(begun.lineage))
-            tidy(place)
-            spot = _joined(place, begun)
-            for fd in held.values():
-                os.ftruncate(fd, 0)
-                write_all(fd, begun.runner)
-            box_ = BlackBox(spot, held, begun)
-            _claim(box_, begun)
-            undo.pop_all()
-        except (OSError, LedgerError) as error:
-            if isinstance(error, (LedgerHeld, UsageError)):
-                raise
-            return _unwritable(place.folder(begun.lineage), error)
-    return box_
-
-
-def _hold(place: BoxPlace, begun: Beginning, undo: ExitStack) -> dict[Path, int]:
-    """Take the locks of the boxes of all lineages that the ledger has, and return them by their
-    files; `undo` releases them. Raises LedgerHeld, UsageError, LedgerError, OSError.
-    """
-    own = place.box(begun.lineage)
-    _make(own)
-    others = [place.box(lineage) for lineage in begun.reading.lineages - {begun.lineage}]
-    held: dict[Path, int] = {}
-    for box in sorted({own, *(box for box in others if box.is_dir())}):
-        path = holder_file(box)
-        fd = oslock.acquire(path)
-        if fd is None:
-            raise _held(place, path)
-        undo.callback(oslock.release, fd)
-        held[path] = fd
-    return held
-
-
-def _check_unchanged(place: BoxPlace, reading: Reading) -> None:
-    """Refuse to go on with a plan that did not know what another copy has bought since."""
-    if boxes.stamps(place, reading.lineages) != reading.stamps:
-        raise UsageError(
-            _(
-                "{manifest}: another copy of this ledger was run in the meantime; run again",
-                manifest=place.manifest,
-            )
-        )
-
-
-def _joined(place: BoxPlace, begun: Beginning) -> Spot:
-    """Write that this place is in the box, and since when."""
-    spots = boxes.spots_in(place.box(begun.lineage))
-    folder = place.folder(begun.lineage)
-    begun_there = [spot for spot in spots if spot.since]
-    known = next((spot for spot in begun_there if spot.folder == folder), None)
-    spot = known or _newly_in(place, begun, is_first=not begun_there)
-    if place.same_film:
-        spot = replace(spot, member=True, before=())
-    if spot != known:
-        _write_about(spot)
-    if not begun.forking:
-        _write_became(place, begun)
-    return spot
-
-
-def _newly_in(place: BoxPlace, begun: Beginning, *, is_first: bool) -> Spot:
-    """Return this place as it comes into the box; the first place of a lineage is a member."""
-    folder = place.folder(begun.lineage)
-    earlier = {f.parent.parent.name for f in boxes.folders_of(place) if f != folder}
-    return Spot(
-        folder,
-        manifest=os.path.realpath(place.manifest),
-        since=begun.at,
-        member=is_first,
-        before=tuple(sorted(earlier)) if begun.fresh else (),
-        profile=place.profile,
-    )
-
-
-def _write_became(place: BoxPlace, begun: Beginning) -> None:
-    """Write, under the other lineages of the ledger, which one it has from now on."""
-    for lineage in begun.reading.lineages - {begun.lineage}:
-        older = boxes.spot_at(place.folder(lineage))
-        if older and older.became != begun.lineage:
-            _write_about(replace(older, became=begun.lineage))
-
-
-def _claim(box: BlackBox, begun: Beginning) -> None:
-    """Take what this place did under other lineages and the ledger now holds into this box."""
-    reading = begun.reading
-    ours = [*reading.own.items(), *reading.unrelated.items(), *reading.former.items()]
-    bought = set[str]().union(*(uids_in(data) for path, data in ours if path.name == BOUGHT))
-    if len(reading.lineages) > 1:
-        bought = bought.union(*map(uids_in, reading.others.values()))
-    box.claim(bought)
-
-
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Create a folder of the black box, durably. Other users must not read bodies and task ids."""
     parents = list(folder.parents)[:4]
     for path in reversed([folder, *parents]):
@@ -355,17 +243,8 @@ def _make(folder: Path) -> None:
             sync_folder(named)
 
 
-def tidy(place: BoxPlace) -> None:
-    """Remove what a death in the middle of a write left in this place's folders, under every
-    lineage: a ledger that died before it had a lock begins another. Only the holder of the place's
-    ledger may call it. Raises LedgerError, OSError.
-    """
-    for folder in boxes.folders_of(place):
-        for name in (BOUGHT, ASKED, ABOUT):
-            temporary(folder / name).unlink(missing_ok=True)
-
-
-def _write_about(spot: Spot) -> None:
+def write_about(spot: Spot) -> None:
+    """Write what is known of a place, durably. Raises OSError."""
     said = {
         "manifest": spot.manifest,
         "since": spot.since,
@@ -377,28 +256,7 @@ def _write_about(spot: Spot) -> None:
     atomic_write(spot.folder / ABOUT, json.dumps(said).encode() + b"\n")
 
 
-def holder_file(box: Path) -> Path:
-    """Return the file whose OS lock keeps a second copy of a ledger out; it says who holds it."""
-    return box / "holder"
-
-
-def _held(place: BoxPlace, path: Path) -> LedgerHeld | UsageError:
-    try:
-        who = holder(path)
-    except OSError:
-        who = Holder()
-    if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
-        return UsageError(
-            _(
-                "{manifest} and {who_manifest} have copies of one ledger; run them apart",
-                manifest=place.manifest,
-                who_manifest=who.manifest,
-            )
-        )
-    locked = None if who.pid else str(path)
-    return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
-
-
-def _unwritable(folder: Path, error: Exception) -> Problem:
+def unwritable(folder: Path, error: Exception) -> Problem:
+    """Return why a black box is not written, as a problem of its ledger."""
     said = error.strerror if isinstance(error, OSError) else None
     return Problem("box_unwritable", Place(str(folder)), detail=said or str(error))

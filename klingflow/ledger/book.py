@@ -18,6 +18,8 @@ from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance
 from klingflow.model import Bought, Problem, ProblemKind, Purchase
 from klingflow.words import _
 
+_PLANS_NAMED = 100
+
 
 class Book:
     """Every purchase that the ledger knows.
@@ -73,6 +75,15 @@ class Book:
         self.pruned.pop(purchase.uid, None)
         if purchase.task_id:
             self.task_ids.setdefault(purchase.task_id, purchase.uid)
+
+    def use_plan(self, plan: str, at: str) -> None:
+        """Remember that a saved plan was used at a time.
+
+        The lock names the newest hundred. An older plan is stale as soon as one of them has changed
+        the ledger, and where none has it would do what it says.
+        """
+        used = sorted({**self.plans, plan: at}.items(), key=lambda item: item[1])
+        self.plans = dict(used[-_PLANS_NAMED:])
 
     def drop(self, uid: str) -> None:
         """Forget a purchase that was never made (see `superseded`)."""

@@ -9,28 +9,24 @@ what must still be kept goes to an emergency file.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import anyio
 
-from klingflow.disk import atomic_write, second_name
+from klingflow.disk import second_name
 from klingflow.errors import KlingflowError, LedgerBroken, LedgerError, UsageError
-from klingflow.ledger import blackbox, emergency
-from klingflow.ledger.accounts import merge
-from klingflow.ledger.arrivals import Arrivals, take_in
+from klingflow.ledger import boxholding, emergency
+from klingflow.ledger.arrivals import Arrivals, heed_headers, take_in
 from klingflow.ledger.blackbox import Beginning, BlackBox
-from klingflow.ledger.book import Book, fold, in_order
+from klingflow.ledger.book import Book, fold
 from klingflow.ledger.gathered import (
     forget_saved,
     load_lock,
     load_saved,
-    signature,
-    signature_of,
 )
 from klingflow.ledger.journal import Journal, Now, hold
 from klingflow.ledger.lifecycle import advance
@@ -38,24 +34,18 @@ from klingflow.ledger.lines import (
     Parsed,
     as_journal_line,
     journal_line,
-    lock_header,
-    lock_line,
     parse_journal,
 )
+from klingflow.ledger.lockfile import Lock
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.stored import (
     Stored,
     load,
-    lost_in,
-    newest_serial,
     read,
     set_aside,
-    used_plans,
 )
 from klingflow.model import Problem, Purchase
 from klingflow.words import _
-
-_PLANS_NAMED = 100
 
 __all__ = ["Ledger", "open_ledger", "read"]
 
@@ -135,9 +125,7 @@ class Ledger:
         self._turn = anyio.Lock()
         self._batch: _Batch | None = None  # open for more records
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
-        # As they stand in the lock, so that only what changed is made again.
-        self._lines = stored.lock.lines
-        self._signature = stored.signature
+        self._lock = Lock(paths, stored)
         self._saved = stored.saved  # the emergency files that the book has taken in
         self._lineages = stored.lineages
         self._stored: Stored | None = stored if paths.box else None  # until `begin_box`
@@ -172,7 +160,7 @@ class Ledger:
         lines = []
         for purchase in purchases:
             is_new = purchase.uid not in self._with_body
-            lines.append(as_journal_line(self._line(purchase), body=is_new))
+            lines.append(as_journal_line(self._lock.line(purchase), body=is_new))
             self._with_body.add(purchase.uid)
             self.book.put(purchase)
         batch = self._batch
@@ -212,12 +200,13 @@ class Ledger:
         """
         if self._broken:
             raise self._broken
-        if not self.journal.lines and self._lock_is_ours():
+        if not self.journal.lines and self._lock.is_ours:
             return
         with anyio.CancelScope(shield=True):
             async with self._turn:
                 snapshot = dict(self.book.purchases)
-                self._apply(await anyio.to_thread.run_sync(partial(self.fold_now, snapshot)))
+                arrivals = await anyio.to_thread.run_sync(self.fold_now, snapshot)
+                arrivals.enter_into(self.book)
 
     def replace(self, book: Book) -> None:
         """Make `book`, as a person's command changed it, the ledger's content; the lock holds it
@@ -226,7 +215,7 @@ class Ledger:
         Folding counts its serial one up. Raises LedgerBroken.
         """
         self.book = book
-        self._apply(self.fold_now(dict(book.purchases)))
+        self._fold_all()
 
     def close(self) -> None:
         """Fold once more and give the ledger back. A broken one is left for the next start to
@@ -236,8 +225,8 @@ class Ledger:
             return
         self._closed = True
         try:
-            if not self._broken and (self.journal.lines or not self._lock_is_ours()):
-                self._apply(self.fold_now(dict(self.book.purchases)))
+            if not self._broken and (self.journal.lines or not self._lock.is_ours):
+                self._fold_all()
             if not self._broken:
                 with suppress(OSError):
                     self.paths.folded.unlink(missing_ok=True)
@@ -247,7 +236,7 @@ class Ledger:
                     self.box.close(None if self._broken else self.book.purchases)
                 elif self.paths.box:  # a run that only looked still clears up after a killed one
                     with suppress(LedgerError, OSError):
-                        blackbox.tidy(self.paths.box)
+                        boxholding.tidy(self.paths.box)
                 self.journal.release()
 
     def __enter__(self) -> Ledger:
@@ -327,9 +316,7 @@ class Ledger:
             try:
                 self._keep_hold()
                 arrivals = self._taken_in(snapshot)
-                text = self._text(snapshot, self.book.serial + 1)
-                self._signature = signature(atomic_write(self.paths.lock, *text))
-                self.book.serial += 1
+                self._lock.write(snapshot, self.book)
                 second_name(self.paths.lock, self.paths.folded)
                 self.empty_journal()
             except (OSError, KlingflowError) as error:
@@ -338,12 +325,15 @@ class Ledger:
                 self.box.renew(self.book.purchases)
             return arrivals
 
+    def _fold_all(self) -> None:
+        self.fold_now(dict(self.book.purchases)).enter_into(self.book)
+
     def begin_box(self) -> None:
         """Hold the black box, and keep from now on in it what is recorded. Call it once the user
         has agreed: nothing is written there before. Every `record` calls it, too.
 
         Where the box cannot be written, why is among the book's problems. Raises LedgerHeld and
-        UsageError as `blackbox.begin`, LedgerError, LedgerBroken.
+        UsageError as `boxholding.begin`, LedgerError, LedgerBroken.
         """
         self._begin_box(forking=False)
 
@@ -360,9 +350,9 @@ class Ledger:
             pruned=frozenset(self.book.pruned),
             runner=self.journal.runner(),
             at=self._now(),
-            line=self._line,
+            line=self._lock.line,
         )
-        box = blackbox.begin(place, begun)
+        box = boxholding.begin(place, begun)
         self._stored = None
         if isinstance(box, Problem):
             self.book.problems.append(box)
@@ -370,7 +360,7 @@ class Ledger:
             return
         self.box = box
         if not stored.lineages or self.entered:  # so that the box's lineage is that of a lock
-            self._apply(self.fold_now(dict(self.book.purchases)))
+            self._fold_all()
         if stored.box_damaged:
             set_aside(self.paths, Parsed(damaged=list(stored.box_damaged)), Parsed(), ())
             box.renew(self.book.purchases)
@@ -382,19 +372,15 @@ class Ledger:
         self.book.lineage = lineage
         self.book.lost = 0  # of the other film
         self._begin_box(forking=True)
-        self._apply(self.fold_now(dict(self.book.purchases)))
+        self._fold_all()
         return self._lineages
 
     def use_plan(self, plan: str) -> None:
         """Write down, durably, that a saved plan is used: the next run refuses it. Call it before
         anything is bought. Raises LedgerBroken.
-
-        The lock names the newest hundred. An older plan is stale as soon as one of them has changed
-        the ledger, and where none has it would do what it says.
         """
-        used = sorted({**self.book.plans, plan: self._now()}.items(), key=lambda item: item[1])
-        self.book.plans = dict(used[-_PLANS_NAMED:])
-        self._apply(self.fold_now(dict(self.book.purchases)))
+        self.book.use_plan(plan, self._now())
+        self._fold_all()
 
     def enter(self, purchases: Iterable[Purchase]) -> None:
         """Take in what this place bought under another lineage. It comes into the lock once the
@@ -404,45 +390,17 @@ class Ledger:
             self.book.put(purchase)
             self.entered = True
 
-    def _text(self, purchases: Mapping[str, Purchase], serial: int) -> tuple[bytes, bytes]:
-        lines = [self._line(p) for p in in_order(purchases.values())]
-        book, profile = self.book, self.paths.profile
-        counted = len(lines) + book.lost  # what was lost stays lost until somebody brings it back
-        header = lock_header(book.lineage, serial, counted, book.plans, profile)
-        return header, b"\n".join([*lines, b""])
-
     def _taken_in(self, snapshot: dict[str, Purchase]) -> Arrivals:
         """Complete `snapshot` by what came meanwhile: a lock that git put there, what another
         runner saved.
         """
-        lock = Parsed() if self._lock_is_ours() else load_lock(self.paths)
+        lock = Parsed() if self._lock.is_ours else load_lock(self.paths)
         saved, self._saved = load_saved(self.paths, self._saved)
         arrivals = take_in(self.paths, snapshot, lock, saved)
-        self.book.serial = max(self.book.serial, newest_serial(lock))
-        self.book.plans |= used_plans(lock.headers)
-        if lock.headers:
-            self.book.lost = min(self.book.lost, lost_in(lock, set(), self.book.pruned.keys()))
+        heed_headers(lock, self.book)
         return arrivals
-
-    def _line(self, purchase: Purchase) -> bytes:
-        kept, line = self._lines.get(purchase.uid, (None, b""))
-        if kept is not purchase:
-            line = lock_line(purchase).removesuffix(b"\n")
-            self._lines[purchase.uid] = (purchase, line)
-        return line
 
     def empty_journal(self) -> None:
         """Begin the journal again, with nothing but who holds it. The lock must be durable."""
         self.journal.empty()
         forget_saved(self._saved)
-
-    def _lock_is_ours(self) -> bool:
-        return signature_of(self.paths.lock) == self._signature
-
-    def _apply(self, arrivals: Arrivals) -> None:
-        for told in arrivals.told:
-            current = self.book.purchases.get(told.uid)
-            self.book.put(merge([current, told])[0] if current else told)
-        for uid in arrivals.dropped & self.book.purchases.keys():
-            self.book.drop(uid)
-        self.book.problems += arrivals.problems

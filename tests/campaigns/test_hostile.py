@@ -27,8 +27,8 @@ from typing import Any
 import pytest
 
 from klingflow.errors import ExitCode
-from klingflow.ledger.blackbox import holder_file
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT
+from klingflow.ledger.boxholding import holder_file
 from klingflow.ledger.boxplaces import place_name
 from klingflow.ledger.lines import journal_line, lock_header, lock_line, parse_lock, runner_line
 from klingflow.model import Purchase
