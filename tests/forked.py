@@ -3,19 +3,16 @@ takes are the imports.
 
 Each runs `__main__` from its first line to the exit code. Its pipes, folder, environment, locks
 and signals are its own; it shares with others what Python has imported. A test of how klingflow
-starts, or of what ends it meanwhile, takes `Pipeline.start`.
+starts, or of what ends it before its first line, takes `Pipeline.start`.
 """
 
 from __future__ import annotations
 
 import array
 import atexit
-import gc
-import importlib
 import io
 import json
 import os
-import runpy
 import selectors
 import signal
 import socket
@@ -23,28 +20,25 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any
 
 from klingflow.sandbox.child import Sandbox, start
 from klingflow.sandbox.options import Options
+from tests.forking import MESSAGE_BYTES, Wish
 
 # What Python, the C library and the loader read before the first line of a program.
 _EARLY = ("PYTHON", "LD_", "LC_", "LANG", "LANGUAGE", "TZ", "GCONV_", "MALLOC_", "GLIBC_")
-_IMPORTED = (
-    *(f"klingflow.terminal.{kind}_commands" for kind in
-      ("cluster", "cut", "look", "lock", "pick", "read", "resolve", "run", "setup")),
-    *("klingflow.sandbox.server", "jsonschema"),
-)  # fmt: skip
-_OF_EXTRAS = ("klingflow.cluster.temporal.client", "klingflow.media.frames")
 _ENVIRON = {**os.environ, "PYTHONUTF8": "1"}
 _STOP_S = 30.0
-_MESSAGE_BYTES = 1 << 18
+_PATIENCE_S = 3600.0  # of whoever has none of its own
+_LOOK_S = 0.001  # how long a look at a process that runs may take
+# A process that is held waits for a line.
+_HELD = "import sys; sys.stdin.readline();"
 
 
 def _early(environ: Mapping[str, str]) -> dict[str, str]:
@@ -54,17 +48,6 @@ def _early(environ: Mapping[str, str]) -> dict[str, str]:
 def can_have(environ: Mapping[str, str]) -> bool:
     """True if a forked process can have this environment."""
     return sys.platform == "linux" and _early(environ) == _early(_ENVIRON)
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """What a process is to be."""
-
-    module: str
-    arguments: Sequence[str]
-    folder: str
-    environ: Mapping[str, str]
-    has_session: bool = False  # of its own
 
 
 @dataclass
@@ -115,12 +98,88 @@ class _Process:
             os.kill(self.pid, signal.SIGKILL)
         self.read(time.monotonic() + _STOP_S, self.told)
 
+    def close(self) -> None:
+        """Give its pipes back, except for `stdin`."""
+        for pipe in (self.stdout, self.stderr, self.told):
+            os.close(pipe)
+
+
+class Running:
+    """A forked process that goes on beside its test, which asks it what it would ask a Popen."""
+
+    def __init__(self, process: _Process, arguments: Sequence[str]) -> None:
+        self._process = process
+        self._command = ["klingflow", *arguments]
+        self.pid = process.pid
+        self.returncode: int | Any = None  # as of a Popen
+        read = partial(open, encoding="utf-8", closefd=False)
+        self.stdout: IO[str] | None = read(process.stdout)
+        self.stderr: IO[str] | None = read(process.stderr)
+
+    def release(self) -> None:
+        """Let it go on, where it was `held`, with nothing to read."""
+        os.write(self._process.stdin, b"\n")
+        os.close(self._process.stdin)
+
+    def poll(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        told, until = self._process.told, time.monotonic() + _LOOK_S
+        if self.returncode is None and self._process.read(until, told):
+            self._end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return its exit code. Raises TimeoutExpired."""
+        if self.returncode is None:
+            self._read(timeout, self._process.told)
+            self._end()
+        return int(self.returncode)
+
+    def _end(self) -> None:
+        self.returncode = self._process.code
+        os.close(self._process.told)
+
+    def communicate(self, input: None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for its end, and return what nobody had read yet. Raises TimeoutExpired."""
+        pipes = self._process.stdout, self._process.stderr
+        if self.stdout is not None:
+            self._read(timeout, *pipes)
+            self.stdout = self.stderr = None
+            for pipe in pipes:
+                os.close(pipe)
+        self.wait(timeout)
+        out, err = map(self._process.text, pipes)
+        return out, err
+
+    def _read(self, timeout: float | None, *pipes: int) -> None:
+        patience_s = _PATIENCE_S if timeout is None else timeout
+        until = time.monotonic() + patience_s
+        if not self._process.read(until, *pipes):
+            said = map(self._process.text, (self._process.stdout, self._process.stderr))
+            raise subprocess.TimeoutExpired(self._command, patience_s, *said)
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, if it has not ended."""
+        if sys.platform == "win32":
+            raise NotImplementedError
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self.send_signal(9)
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
 
 def run(
     arguments: Sequence[str], folder: Path, environ: Mapping[str, str], patience_s: float
 ) -> subprocess.CompletedProcess[str]:
     """Run klingflow to its end. Raises TimeoutExpired, with what it said, if that takes longer."""
-    wish = _Wish("klingflow", [*arguments], str(folder), {**environ})
+    wish = Wish("klingflow", [*arguments], str(folder), {**environ})
     with _forked(wish) as process:
         os.close(process.stdin)
         until, command = time.monotonic() + patience_s, ["klingflow", *arguments]
@@ -141,7 +200,7 @@ def sandbox_with(options: Options) -> Iterator[Sandbox]:
         with start(options) as sandbox:
             yield sandbox
         return
-    wish = _Wish("klingflow.sandbox", [], str(Path.cwd()), environ, has_session=True)
+    wish = Wish("klingflow.sandbox", [], str(Path.cwd()), environ, has_session=True)
     with _forked(wish) as process:
         os.write(process.stdin, f"{options.as_json()}\n".encode())
         try:
@@ -155,30 +214,65 @@ def sandbox_with(options: Options) -> Iterator[Sandbox]:
                 process.kill()
 
 
+def begin(
+    arguments: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    *,
+    before: str = "",
+    held: bool = False,
+) -> Running:
+    """Begin a process of klingflow that goes on meanwhile, and runs some Python `before`. One that
+    is `held` does nothing until it is released.
+    """
+    before = _HELD * held + before
+    process = _fork(Wish("klingflow", [*arguments], str(folder), {**environ}, before=before))
+    if not held:
+        os.close(process.stdin)
+    return Running(process, arguments)
+
+
+def begin_apart(
+    arguments: Sequence[str], folder: Path, environ: Mapping[str, str], before: str, log: IO[bytes]
+) -> Running:
+    """Begin a process of klingflow in a session of its own, which runs some Python `before` and
+    says everything to a `log`.
+    """
+    wish = Wish("klingflow", [*arguments], str(folder), {**environ}, True, before)
+    process = _fork(wish, log.fileno())
+    os.close(process.stdin)
+    return Running(process, arguments)
+
+
 @contextmanager
-def _forked(wish: _Wish) -> Iterator[_Process]:
+def _forked(wish: Wish) -> Iterator[_Process]:
     """Have a process forked. Whoever takes it closes its `stdin`."""
+    process = _fork(wish)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def _fork(wish: Wish, log: int | None = None) -> _Process:
+    """Have a process forked, which says everything to an open file, if there is one, otherwise to
+    its pipes. Whoever takes the process closes its pipes.
+    """
     if sys.platform == "win32":
         raise NotImplementedError
-    pipes = [os.pipe() for _ in range(4)]
-    (theirs, stdin), *others = pipes
-    stdout, stderr, told = ours = [reading for reading, _ in others]
-    handed = [theirs, *(writing for _, writing in others)]
+    (theirs, stdin), *others = [os.pipe() for _ in range(4)]
+    stdout, stderr, told = (reading for reading, _ in others)
+    out, err, telling = writing = [writing for _, writing in others]
+    handed = [theirs, *((out, err) if log is None else (log, log)), telling]
     try:
         _parent().sendmsg(
             [json.dumps(asdict(wish)).encode()],
             [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", handed))],
         )
     finally:
-        for pipe in handed:
+        for pipe in (theirs, *writing):
             os.close(pipe)
-    process = _Process(stdin, stdout, stderr, told)
-    try:
-        process.pid = int(_line(process.told))
-        yield process
-    finally:
-        for pipe in ours:
-            os.close(pipe)
+    return _Process(stdin, stdout, stderr, told, pid=int(_line(told)))
 
 
 def _line(pipe: int) -> bytes:
@@ -202,10 +296,10 @@ def _started() -> socket.socket:
     if sys.platform == "win32":
         raise NotImplementedError
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MESSAGE_BYTES)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MESSAGE_BYTES)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.forking", str(theirs.fileno())],
             cwd=Path(__file__).parent.parent,
             env=_ENVIRON,
             stdin=subprocess.DEVNULL,
@@ -219,90 +313,3 @@ def _started() -> socket.socket:
 
     atexit.register(end)
     return ours
-
-
-# ---------------------------------------------------------------- in the process that forks
-
-
-def _serve(way: socket.socket) -> None:
-    """Fork a process for each message, until nobody is left who could send one."""
-    if sys.platform == "win32":
-        raise NotImplementedError
-    for name in _IMPORTED:
-        importlib.import_module(name)
-    for name in _OF_EXTRAS:
-        with suppress(ImportError):
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # so that a collection in a child copies no page of what all share
-    while True:
-        data, handed, _, _ = socket.recv_fds(way, _MESSAGE_BYTES, 4)
-        if not data:
-            return
-        threads = [*Path("/proc/self/task").iterdir()]
-        assert len(threads) == 1, "a fork takes no other thread along"
-        if os.fork() == 0:
-            way.close()
-            _watch(_Wish(**json.loads(data)), handed)
-        for pipe in handed:
-            os.close(pipe)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-
-
-def _watch(wish: _Wish, handed: Sequence[int]) -> NoReturn:
-    """Fork once more, and tell what becomes of that process."""
-    if sys.platform == "win32":
-        raise NotImplementedError
-    *pipes, told = handed
-    if (pid := os.fork()) == 0:
-        os.close(told)
-        _be(wish, pipes)
-    for pipe in pipes:
-        os.close(pipe)
-    os.write(told, f"{pid}\n".encode())
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    with suppress(BrokenPipeError):
-        os.write(told, f"{code}\n".encode())
-    os._exit(0)
-
-
-def _be(wish: _Wish, pipes: Sequence[int]) -> NoReturn:
-    """Go on as `python -m` does in a new process."""
-    if sys.platform == "win32":
-        raise NotImplementedError
-    code = 1
-    try:
-        for number, pipe in enumerate(pipes):
-            os.dup2(pipe, number)
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        _open_streams()
-        os.environ.clear()
-        os.environ.update(wish.environ)
-        os.chdir(wish.folder)
-        if wish.has_session:
-            os.setsid()
-        sys.path[0] = wish.folder
-        sys.argv = [wish.module, *wish.arguments]
-        runpy.run_module(wish.module, run_name="__main__", alter_sys=True)
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def _open_streams() -> None:
-    """Open Python's streams again: an object knows from its opening whether its file can seek."""
-    utf8 = partial(open, encoding="utf-8", closefd=False)
-    sys.stdin = utf8(0, errors=sys.stdin.errors)
-    sys.stdout = utf8(1, "w", errors=sys.stdout.errors)
-    sys.stderr = utf8(2, "w", buffering=1, errors=sys.stderr.errors)
-
-
-if __name__ == "__main__":
-    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -32,6 +32,10 @@ FAST = {
 }
 
 
+# A process of klingflow that goes on beside a test.
+Process = subprocess.Popen[str] | forked.Running
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A manifest in a folder of its own, and the environment its commands run in."""
@@ -92,6 +96,15 @@ class Pipeline:
             text=True,
             encoding=env.get("PYTHONIOENCODING", "utf-8"),
         )
+
+    def begin(self, *arguments: str, **environ: str) -> Process:
+        """A klingflow process that goes on beside the test, as from `start`. Where it is forked,
+        its imports are behind it: nothing meets it before its first line.
+        """
+        env = {**self.environ, **environ}
+        if forked.can_have(env):
+            return forked.begin(arguments, self.folder, env)
+        return self.start(*arguments, **environ)
 
     def do(self, *arguments: str, code: int = 0, **environ: str) -> str:
         """Run klingflow to its end; its exit code must be `code`. Returns stdout and stderr

@@ -16,7 +16,7 @@ from klingflow.ledger.places import ledger_paths
 from klingflow.ledger.store import read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.judge import judge
-from tests.harness import PROGRAM, Pipeline, charges
+from tests.harness import PROGRAM, Pipeline, Process, charges
 
 PATIENCE_S = 240
 # Files of one moment, which no run that ends well leaves lying about. (`.damaged` is kept: what a
@@ -106,7 +106,7 @@ def left_behind(film: Pipeline) -> list[str]:
     return sorted(str(p) for place in places for p in place.rglob("*") if p.name.endswith(_PASSING))
 
 
-def begun(process: subprocess.Popen[str], log: Path, event: str = "") -> None:
+def begun(process: Process, log: Path, event: str = "") -> None:
     """Wait for the first event of a run, or the first of this name; or for the run's end."""
     until = time.monotonic() + PATIENCE_S
     sign = f'"event": "{event}"' if event else "\n"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from klingflow.cluster.address import Address
 from klingflow.cluster.store import PutOnce, open_store
@@ -63,7 +63,7 @@ class Cluster:
     server: Server
     sandbox: Sandbox
     ways: Mapping[tuple[str, Peer], Relay]
-    hosts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    hosts: dict[str, subprocess.Popen[bytes] | forked.Running] = field(default_factory=dict)
     on_their_way: set[str] = field(default_factory=set)
     before_main: str = ""
     bucket: str | None = None
@@ -90,10 +90,8 @@ class Cluster:
             for k, v in os.environ.items()
             if not k.startswith(("KLINGFLOW_", "AWS_")) and "proxy" not in k.lower()
         }
-        kept.pop("PYTHONDONTWRITEBYTECODE", None)  # a host has compiled what it runs
         return {**kept, **self.secrets} | {
             "HOME": str(home),
-            "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode"),
             "PYTHONUTF8": "1",
             "NO_COLOR": "1",
             "KLINGFLOW_STATE_DIR": str(home / "state"),
@@ -115,17 +113,9 @@ class Cluster:
     def work(self, *hosts: str) -> None:
         """Start the workers of hosts."""
         for host in hosts:
-            environ = self._host(host)
+            environ, before = self._host(host), _HOST + self.before_main
             with (self.folder / f"{host}.log").open("ab") as log:
-                self.hosts[host] = subprocess.Popen(
-                    [sys.executable, "-c", _HOST + self.before_main + _MAIN, "worker"],
-                    env=environ,
-                    cwd=self.folder / host,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                self.hosts[host] = _begun(self.folder / host, environ, before, log)
 
     def kill(self, host: str) -> None:
         """Kill the worker of a host, and note what it had on its way."""
@@ -230,6 +220,23 @@ class Cluster:
     def words(self, host: str) -> str:
         """What the worker of a host has said."""
         return (self.folder / f"{host}.log").read_text("utf-8")
+
+
+def _begun(
+    folder: Path, environ: Mapping[str, str], before: str, log: IO[bytes]
+) -> subprocess.Popen[bytes] | forked.Running:
+    """Begin a worker with some Python `before` it, in a process group of its own."""
+    if forked.can_have(environ):
+        return forked.begin_apart(["worker"], folder, environ, before, log)
+    return subprocess.Popen(
+        [sys.executable, "-c", before + _MAIN, "worker"],
+        env=environ,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
 
 
 @contextmanager

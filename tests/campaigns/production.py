@@ -21,7 +21,7 @@ from klingflow.ledger.places import ledger_paths
 from klingflow.ledger.store import read
 from klingflow.sandbox.child import Sandbox
 from tests.campaigns.aftermath import Found, begun, ends
-from tests.harness import FAST, Pipeline, charges
+from tests.harness import FAST, Pipeline, Process, charges
 from tests.pictures import png
 
 SHEET = """\
@@ -111,8 +111,8 @@ class Production:
 
     def kill(self, *arguments: str) -> None:
         """Kill a command at a random moment."""
-        process = self.film.start(*arguments)
-        time.sleep(self.chance.uniform(0.05, 0.7))
+        process = self.film.begin(*arguments)
+        time.sleep(self.chance.uniform(0.0, 0.2))
         self._kill(process)
 
     def run(self, *options: str) -> None:
@@ -121,7 +121,7 @@ class Production:
         for stage in self.stages:
             log = self.film.folder / f"{self._logs}.jsonl"
             self._logs += 1
-            process = self.film.start(*command, "--log", log.name)
+            process = self.film.begin(*command, "--log", log.name)
             begun(process, log, stage)
             time.sleep(self.chance.uniform(0.0, 0.1 if stage else 0.8))
             self._kill(process)
@@ -134,7 +134,7 @@ class Production:
             self.found.blame("crashes", command, f"exit {code}: {said}")
         self._look(command, before)
 
-    def _kill(self, process: Any) -> None:
+    def _kill(self, process: Process) -> None:
         self.kills += process.poll() is None
         process.kill()
         process.communicate()

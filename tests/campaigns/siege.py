@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from tests.campaigns.aftermath import Found, ends
 from tests.campaigns.cluster import HOSTS, KEY, Cluster, Peer
 from tests.campaigns.judge import judge
-from tests.harness import Pipeline, charges
+from tests.harness import Pipeline, Process, charges
 
 # By the sandbox's own count, and what the desk is told: a tenth less, because a create that is
 # granted in time may arrive some seconds later.
@@ -41,7 +40,7 @@ class Siege:
     cluster: Cluster
     film: Pipeline
     blow_s: float  # how long a cut or a stop lasts
-    run: subprocess.Popen[str]
+    run: Process
     deaths: list[float] = field(default_factory=list)  # of hosts and the server, Unix time
     broken: list[str] = field(default_factory=list)  # promises, during a blow
 
@@ -51,7 +50,7 @@ class Siege:
 
     def follow(self) -> None:
         """Start the run that follows, again."""
-        self.run = self.film.start(*FOLLOW)
+        self.run = self.film.begin(*FOLLOW)
 
 
 FOLLOW = ("run", "film.yaml", "--cluster", "-y", "-q")
@@ -63,7 +62,7 @@ def begun(cluster: Cluster, film: Pipeline, shots: int, blow_s: float = 0.0) -> 
     commit(film)
     cluster.work(*HOSTS)
     settle(film, *DESK)
-    return Siege(cluster, film, blow_s, film.start(*FOLLOW))
+    return Siege(cluster, film, blow_s, film.begin(*FOLLOW))
 
 
 def settle(film: Pipeline, *limits: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.harness import Pipeline
 
 PATIENCE_S = 240
@@ -30,17 +31,6 @@ FILE_CALLS = (
     *("link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat"),
 )
 SOCKET_CALLS = ("connect", "sendto", "recvfrom")
-
-# Imports are most of a process's calls and none of its purchases: they are made before strace looks
-# on.
-_LAUNCH = """
-import os, signal, tempfile
-import klingflow.api.running, klingflow.gateway.http, klingflow.runner.dispatch
-import klingflow.terminal.cli, klingflow.terminal.run_commands
-import klingflow.manifest.check, klingflow.manifest.compilation, klingflow.manifest.expand
-os.kill(os.getpid(), signal.SIGSTOP)
-klingflow.terminal.cli.main()
-"""
 
 
 @dataclass(frozen=True, order=True)
@@ -127,11 +117,8 @@ def traced(film: Pipeline, options: Sequence[str], *arguments: str, follow: bool
     `follow`.
     """
     log = film.folder.with_suffix(".strace")
-    process = film.start(*arguments, python=("-c", _LAUNCH))
-    _, status = os.waitpid(
-        process.pid, os.WUNTRACED
-    )  # it stops by itself once it has imported what it needs
-    assert os.WIFSTOPPED(status), process.communicate()
+    # Imports are most of a process's calls and none of its purchases: a forked one has made them.
+    process = forked.begin(arguments, film.folder, film.environ, held=True)
     command = [
         str(_strace()),
         *(["-f"] if follow else []),
@@ -147,7 +134,7 @@ def traced(film: Pipeline, options: Sequence[str], *arguments: str, follow: bool
     said = iter(tracer.stderr.readline, "")
     try:
         attached = any("attached" in line for line in said)
-        process.send_signal(signal.SIGCONT)
+        process.release()
         out, err = process.communicate(timeout=PATIENCE_S)
         tracer.communicate(timeout=PATIENCE_S)
     finally:

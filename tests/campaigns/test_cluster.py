@@ -36,7 +36,7 @@ from tests.campaigns.siege import (
     play,
     settle,
 )
-from tests.harness import charges, sandboxed
+from tests.harness import Process, charges, sandboxed
 
 SLOW_CREATES = ("create:slow=1.0,1s",)
 # A host that takes every claim for free, as it would be without claims.
@@ -164,7 +164,7 @@ def test_a_plain_run_beside_the_cluster_holds_what_is_there(tmp_path: Path) -> N
         shutil.copytree(film.folder, other.folder, dirs_exist_ok=True)
         said = other.do("run", "film.yaml", "-y", code=4, KLINGFLOW_CLAIMS="")
         assert "at the cluster" in said and not cluster.charged()
-        follower = film.start(*FOLLOW, "--log", "run.log")
+        follower = film.begin(*FOLLOW, "--log", "run.log")
         _until((film.folder / "run.log").exists, follower)
         film.do("run", "film.yaml", "-y", code=11)
         follower.kill()
@@ -224,7 +224,7 @@ def test_films_share_limits_and_a_budget(tmp_path: Path, report: Report) -> None
         cluster.work(*HOSTS)
         settle(films["alley"], *DESK, "--max-spend", "24")
         follow = [word for word in FOLLOW if word != "-q"]
-        runs = {name: film.start(*follow) for name, film in films.items()}
+        runs = {name: film.begin(*follow) for name, film in films.items()}
         said = {name: "".join(run.communicate(timeout=PATIENCE_S)) for name, run in runs.items()}
         verdicts = {name: judge(film, cluster.sandbox, f"a quiet street, {name}")
                     for name, film in films.items()}  # fmt: skip
@@ -277,7 +277,7 @@ def test_a_bucket_that_forgets_who_was_first_is_refused(tmp_path: Path) -> None:
         assert charges(sandbox) == []
 
 
-def _until(is_so: Callable[[], bool], run: subprocess.Popen[str]) -> None:
+def _until(is_so: Callable[[], bool], run: Process) -> None:
     """Wait for something that happens while a run follows."""
     until = time.monotonic() + PATIENCE_S
     while not is_so():

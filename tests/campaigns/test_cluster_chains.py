@@ -64,7 +64,7 @@ def test_a_film_is_there_in_the_morning(tmp_path: Path, long: bool, report: Repo
         film.do("desk", *siege.DESK)
         film.do("run", "film.yaml", "--cluster", "-y", "-q", "--detach")
         blows = _night(cluster, 4 * number)
-        run = film.start("run", "film.yaml", "--cluster", "-y", "-q")
+        run = film.begin("run", "film.yaml", "--cluster", "-y", "-q")
         _, complaints = run.communicate(timeout=PATIENCE_S)
         states = Counter(p["state"] for p in film.purchases())
         plan = Counter(action["action"] for action in film.data("plan", "film.yaml")["actions"])

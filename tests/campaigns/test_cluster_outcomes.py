@@ -77,7 +77,7 @@ def handed_over(cluster: Cluster, film: Pipeline, *limits: str) -> Siege:
     siege.commit(film)
     cluster.work(*HOSTS)
     siege.settle(film, *limits)
-    return Siege(cluster, film, 0.0, film.start(*FOLLOW))
+    return Siege(cluster, film, 0.0, film.begin(*FOLLOW))
 
 
 def test_a_cap_of_the_account_holds_over_deaths(tmp_path: Path, long: bool, report: Report) -> None:

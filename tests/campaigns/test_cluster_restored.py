@@ -4,7 +4,6 @@ live that have bought since.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from tests.campaigns.cluster import HOSTS, Cluster, clustered
 from tests.campaigns.figures import Report
 from tests.campaigns.judge import judge
 from tests.campaigns.siege import MOST, PATIENCE_S, RATE, Siege
+from tests.harness import Process
 
 # Hosts that neither notice that a store has lost something, nor know what they have sent.
 NO_GUARD = (
@@ -89,7 +89,7 @@ def _ticks(cluster: Cluster) -> list[str]:
     return cluster.store.names("probes/ticks")
 
 
-def _until(is_so: Callable[[], bool], run: subprocess.Popen[str] | None = None) -> None:
+def _until(is_so: Callable[[], bool], run: Process | None = None) -> None:
     """Wait for something that happens at the cluster."""
     until = time.monotonic() + PATIENCE_S
     while not is_so():

@@ -199,7 +199,7 @@ def test_the_lock_goes_back_during_a_run(tmp_path: Path, long: bool, report: Rep
         incident, killed = case
         name = incident.__name__ + ("-killed" if killed else "-on")
         film = repository(base, sandbox, name)
-        process = film.start("run", "film.yaml", "-y")
+        process = film.begin("run", "film.yaml", "-y")
         assert process.stdout
         bought = 0
         while bought < 2 and (line := process.stdout.readline()):

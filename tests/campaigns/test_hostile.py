@@ -36,7 +36,7 @@ from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
 from tests import forked
 from tests.campaigns.figures import Report
-from tests.harness import Pipeline, charges, pipeline_at
+from tests.harness import Pipeline, Process, charges, pipeline_at
 from tests.purchases import AT, intent, submitted
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
@@ -554,15 +554,33 @@ def _environ(world: World, who: str) -> dict[str, str]:
     return {name: value for name, value in world.ours.environ.items() if name not in left}
 
 
-def _heard(process: subprocess.Popen[str]) -> tuple[str, str]:
+def _begun(folder: Path, environ: Mapping[str, str], arguments: Sequence[str]) -> Process:
+    """A command in a folder, which is on no path of Python's: as the installed program has it.
+    Where the folder has Python of its own, Python itself is started there.
+    """
+    if forked.can_have(environ) and not [*folder.glob("*.py")]:
+        before = "import sys; del sys.path[0];"
+        return forked.begin(arguments, folder, environ, before=before)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "klingflow", *arguments],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _heard(process: Process) -> tuple[str, str]:
     """What a command says, and how it ended: what it looks for may not exist anywhere."""
     for ended, patience_s in (("by itself", PATIENCE_S), ("asked", LEAVE_S), ("asked", LEAVE_S)):
         try:
-            return process.communicate(timeout=patience_s)[0], ended
+            return "".join(process.communicate(timeout=patience_s)), ended
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
     process.kill()
-    return process.communicate()[0], "killed"
+    return "".join(process.communicate()), "killed"
 
 
 @dataclass
@@ -578,15 +596,7 @@ class Judge:
         """One command in the hostile folder, and what it left behind."""
         world, label = self.world, f"{name}, {command}, {who}"
         before, charged, heard = world.outside(), len(charges(world.sandbox)), len(world.ear.heard)
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "klingflow", *self.commands[command]],
-            cwd=world.hostile,
-            env=_environ(world, who),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        process = _begun(world.hostile, _environ(world, who), self.commands[command])
         words, ended = _heard(process)
         if ended == "killed":
             self._say("hangs", label)

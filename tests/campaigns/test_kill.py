@@ -69,7 +69,7 @@ def test_kill_9_while_further_takes_are_bought(tmp_path: Path, long: bool, repor
         for number in range(kills):
             log = film.folder / f"{number}.jsonl"
             again = ("run", "film.yaml", "-y", "-q", "--rerun", "rejected", "--log", log.name)
-            process = film.start(*again)
+            process = film.begin(*again)
             begun(process, log)
             time.sleep(chance.uniform(0.0, 0.8))
             process.kill()
@@ -107,7 +107,7 @@ def test_kill_9_while_shots_are_made_from_others(
         before: dict[Path, tuple[int, int]] = {}
         for number, stage in enumerate(STAGES * (10 if long else 2)):
             log = film.folder / f"{number}.jsonl"
-            process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
+            process = film.begin("run", "film.yaml", "-y", "-q", "--log", log.name)
             begun(process, log, stage)
             time.sleep(chance.uniform(0.0, 0.2))
             kills += process.poll() is None
@@ -156,8 +156,10 @@ def _kill(batch: Batch, folder: Path, found: Found) -> int:
         landed = 0
         for number in range(batch.kills):
             log = film.folder / f"{number}.jsonl"
-            process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
-            if chance.random() > EARLY:
+            is_early = chance.random() <= EARLY
+            begin = film.start if is_early else film.begin
+            process = begin("run", "film.yaml", "-y", "-q", "--log", log.name)
+            if not is_early:
                 begun(process, log)
             time.sleep(chance.uniform(0.0, 0.8))  # the moment of the kill is the campaign's chance
             landed += process.poll() is None

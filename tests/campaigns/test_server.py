@@ -102,7 +102,7 @@ def film_of(shots: int) -> dict[str, Any]:
 def run_once(film: Pipeline) -> int:
     """One run. When the gateway refuses us, Ctrl-C once, as somebody who looks on would."""
     log = film.folder / f"run{time.time():.1f}.jsonl"
-    process = film.start("run", "film.yaml", "-y", "-q", "--log", log.name)
+    process = film.begin("run", "film.yaml", "-y", "-q", "--log", log.name)
     interrupted = (
         False  # a second Ctrl-C would leave at once, and creates that are on their way in doubt
     )
