@@ -132,26 +132,25 @@ def _explained(error: ValidationError, path: Path) -> Iterable[Fault]:
 
 
 def _otherwise(wrong: _Wrong) -> Fault:
-    text = _(
-        "{name} must be {wanted}, not {shown}",
-        name=wrong.name,
-        wanted=_wanted(wrong.schema),
-        shown=wrong.shown,
-    )
+    text = _must_be(wrong)
     is_a_line = wrong.path[-1:] == ("dialogue",) and isinstance(wrong.value, Mapping)
     said = _("{fault}; {lines}", fault=text, lines=_LINES) if is_a_line else text
     return Fault(wrong.path, _code(wrong.keyword, wrong.schema), said)
 
 
 def _no_chain(wrong: _Wrong) -> Fault:
-    text = _(
-        "{name} must be {wanted}, not {shown}; {chain}",
+    chain = _FRAME if "frame" in wrong.schema["properties"] else _VIDEO
+    text = _("{fault}; {chain}", fault=_must_be(wrong), chain=chain)
+    return Fault(wrong.path, "wrong-type", text)
+
+
+def _must_be(wrong: _Wrong) -> str:
+    return _(
+        "{name} must be {wanted}, not {shown}",
         name=wrong.name,
         wanted=_wanted(wrong.schema),
         shown=wrong.shown,
-        chain=_FRAME if "frame" in wrong.schema["properties"] else _VIDEO,
     )
-    return Fault(wrong.path, "wrong-type", text)
 
 
 def _wrong_key(wrong: _Wrong) -> Fault:
