@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import anyio
 import anyio.to_thread
@@ -70,10 +70,7 @@ class ObjectStore:
     @property
     def described(self) -> str:
         """The store, and the service that it is at."""
-        endpoint = self._settings.endpoint
-        return f"{self._settings.store}" + (
-            _(" at {endpoint}", endpoint=endpoint) if endpoint else ""
-        )
+        return _described(self._settings)
 
     @property
     def settings(self) -> AssetSettings:
@@ -109,8 +106,8 @@ class ObjectStore:
         """Return an error of the library as ours: only its class and the service's code are
         repeated.
         """
-        found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
-        code = _(" ({found})", found=found[1] or found[2]) if found else ""
+        found = _code_in(error)
+        code = _(" ({found})", found=found) if found else ""
         match type(error).__name__:
             case "PermissionDeniedError" | "UnauthenticatedError":
                 why = _(
@@ -156,10 +153,7 @@ class Bucket:
     @property
     def described(self) -> str:
         """The bucket, and the service that it is at."""
-        endpoint = self._settings.endpoint
-        return f"{self._settings.store}" + (
-            _(" at {endpoint}", endpoint=endpoint) if endpoint else ""
-        )
+        return _described(self._settings)
 
     @property
     def identity(self) -> str:
@@ -247,11 +241,26 @@ class Bucket:
 
     def _away(self, error: Exception) -> StoreAway:
         """Return an error of the library without its words: they may quote a request."""
-        found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
-        code = _(": {found}", found=found[1] or found[2]) if found else ""
+        found = _code_in(error)
+        code = _(": {found}", found=found) if found else ""
         return StoreAway(
             _("the store {described} cannot be used now{code}", described=self.described, code=code)
         )
+
+
+def _described(settings: AssetSettings) -> str:
+    """Return what to call a store: its address, and the service that it is at."""
+    if not settings.endpoint:
+        return str(settings.store)
+    return f"{settings.store}" + _(" at {endpoint}", endpoint=settings.endpoint)
+
+
+def _code_in(error: Exception) -> str:
+    """Return the service's own code in an error of the library, otherwise its status; "" for
+    none.
+    """
+    found = max(_CODE.finditer(str(error)), key=lambda one: bool(one[1]), default=None)
+    return str(found[1] or found[2]) if found else ""
 
 
 def _size(store: Any, name: str) -> int | None:
@@ -288,7 +297,7 @@ def _opened(
     if settings.endpoint and parts.scheme != "s3":
         raise UsageError(_("assets.endpoint is for s3:// stores only"))
     bucket, options = parts.netloc, _options(settings, parts.path, timeout)
-    own = _of_s3(bucket, settings, environ) if parts.scheme == "s3" else {}
+    own = _of_s3(parts, settings, environ)
     try:
         match parts.scheme:
             case "gs":
@@ -319,10 +328,16 @@ def _options(settings: AssetSettings, path: str, timeout: timedelta) -> dict[str
     }
 
 
-def _of_s3(bucket: str, settings: AssetSettings, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what S3, or a service that speaks its protocol, is opened with besides."""
+def _of_s3(
+    address: SplitResult, settings: AssetSettings, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what S3, or a service that speaks its protocol, is opened with besides; nothing for
+    other stores.
+    """
+    if address.scheme != "s3":
+        return {}
     if settings.endpoint:
-        return _at_endpoint(bucket, settings, environ)
+        return _at_endpoint(address.netloc, settings, environ)
     return {"region": settings.region} if settings.region else {}
 
 
