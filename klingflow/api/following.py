@@ -274,25 +274,14 @@ class Follower:
             facts: dict[str, Any] = {"task_id": purchase.task_id, "tier": purchase.billed_tier}
             facts |= {"predicted_tier": purchase.predicted_tier}
             self._once(purchase, "submitted", **facts)
-        failure = as_data(purchase.error) if purchase.error else {}
-        match purchase.state:
-            case "done":
-                bounds = purchase.finished_after_s or (0.0, 0.0)
-                self._once(purchase, "succeeded", tier=purchase.billed_tier, after_s=bounds[1])
-                facts = {"file": purchase.output or "", "size_bytes": purchase.size_bytes or 0}
-                self._once(purchase, "done", **facts)
-            case "failed":
-                again = bought_again(purchase) is not None
-                self._once(purchase, "failed", failure=failure, retry=again, refunded=False)
-            case "parked":
-                self._once(purchase, "parked", failure=failure)
-            case "in_doubt":
-                said = purchase.error.message if purchase.error else _("its host died with it")
-                self._once(purchase, "in_doubt", reason=said)
-            case "rejected" if failure.get("code") == UNSENDABLE:
-                self._once(purchase, "unsendable", reason=failure["message"])
-            case "rejected" if failure.get("kind") != "not_sent":
-                self._once(purchase, "rejected", failure=failure)
+        if purchase.state == "done":
+            bounds = purchase.finished_after_s or (0.0, 0.0)
+            self._once(purchase, "succeeded", tier=purchase.billed_tier, after_s=bounds[1])
+            facts = {"file": purchase.output or "", "size_bytes": purchase.size_bytes or 0}
+            self._once(purchase, "done", **facts)
+        elif missing := _why_it_did_not_come(purchase):
+            event, facts = missing
+            self._once(purchase, event, **facts)
 
     def _once(self, purchase: Purchase, event: EventName, **facts: Any) -> None:
         if (purchase.uid, event) in self._told:
@@ -316,6 +305,27 @@ class Follower:
         if ("", why) not in self._told:
             self._told.add(("", why))
             self.inform(event, **facts)
+
+
+def _why_it_did_not_come(purchase: Purchase) -> tuple[EventName, dict[str, Any]] | None:
+    """Return the event of a purchase that has brought no video, and its facts; None for one that
+    may still bring it. What was never sent is ordered again.
+    """
+    failure = as_data(purchase.error) if purchase.error else {}
+    match purchase.state:
+        case "failed":
+            again = bought_again(purchase) is not None
+            return "failed", {"failure": failure, "retry": again, "refunded": False}
+        case "parked":
+            return "parked", {"failure": failure}
+        case "in_doubt":
+            said = purchase.error.message if purchase.error else _("its host died with it")
+            return "in_doubt", {"reason": said}
+        case "rejected" if failure.get("code") == UNSENDABLE:
+            return "unsendable", {"reason": failure["message"]}
+        case "rejected" if failure.get("kind") != "not_sent":
+            return "rejected", {"failure": failure}
+    return None
 
 
 async def followed(follower: Follower, abort: Callable[[], None], *, detach: bool) -> list[str]:

@@ -158,23 +158,27 @@ def _told(other: Path, site: Site) -> Other:
 
 
 def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
+    """Return what a merge finds, and the ledger that it makes of all of them."""
     # Where there was no ledger yet, its lineage was made this moment, and nobody has seen it.
     begun = book.purchases or book.serial
     ours = telling_of(book) if begun else Telling([])
     tellings = [ours, *(other.telling for other in others)]
     united = unite(tellings)
-    new = [p for p in united.purchases if p.uid not in book.purchases]
-    updated = [p for p in united.purchases if book.purchases.get(p.uid, p) != p]
     lineages = frozenset[str]().union(*(telling.lineages for telling in tellings))
-    header_stays = (united.lineage, united.serial) == (book.lineage, book.serial)
-    purchases_stay = {p.uid: p for p in united.purchases} == book.purchases
+    problems = [(other.path, problem) for other in others for problem in other.problems]
     found = Merged(
-        new,
-        updated,
+        [p for p in united.purchases if p.uid not in book.purchases],
+        [p for p in united.purchases if book.purchases.get(p.uid, p) != p],
         united.contradicting,
         paid_twice(united.purchases),
         apart=len(lineages) > 1,
-        same=header_stays and purchases_stay,
-        problems=[(other.path, problem) for other in others for problem in other.problems],
+        same=_is_the_same(united, book),
+        problems=problems,
     )
     return found, united
+
+
+def _is_the_same(united: United, book: Book) -> bool:
+    """True if the merge changes nothing in the ledger, neither in its header nor in its lines."""
+    header_stays = (united.lineage, united.serial) == (book.lineage, book.serial)
+    return header_stays and {p.uid: p for p in united.purchases} == book.purchases

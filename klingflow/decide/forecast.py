@@ -75,6 +75,9 @@ def forecast(
 
 
 def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tuple[str, Task]]:
+    """Yield the tasks that a run of a plan waits for, by the keys of their takes: those that it
+    buys, and those that it resumes.
+    """
     coming = {action.key for action in buys(plan)}
     coming |= {action.key for action in plan.actions if action.verb == "resume"}
     for action in plan.actions:

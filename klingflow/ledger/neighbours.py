@@ -9,7 +9,7 @@ the journal is our own: its lines may be all that keeps a shot from being bought
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from klingflow.disk import read_whole
 from klingflow.ledger.lines import Parsed, headers_in, journal_line
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.traces import uids_in
-from klingflow.model import Json, Place, Problem, Purchase
+from klingflow.model import Json, Place, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +75,23 @@ def _bytes(path: Path) -> bytes:
     return b""
 
 
+def _may_be_one_film(lineages: Set[str], others: Set[str]) -> bool:
+    """True if two locks may be copies of one: a lock without a lineage may be a copy of any."""
+    return not lineages or not others or not lineages.isdisjoint(others)
+
+
 def leave(journal: Parsed, neighbour: Neighbour, lock: bytes) -> None:
     """Take out of a journal what is in the neighbour's ledger and not in our `lock`, whose bytes
     these are: the lines are set aside, and reported. Nothing is taken out where the two ledgers
     may be one film's.
     """
-    lineages = _lineages(lock)
-    if not lineages or not neighbour.lineages or lineages & neighbour.lineages:
+    if _may_be_one_film(_lineages(lock), neighbour.lineages):
         return
     theirs = neighbour.uids - uids_in(lock)
-    foreign: list[Purchase] = []
-    own: list[Purchase] = []
-    for account in journal.accounts:
-        (foreign if account.uid in theirs else own).append(account)
+    foreign = [account for account in journal.accounts if account.uid in theirs]
     if not foreign:
         return
-    journal.accounts = own
+    journal.accounts = [account for account in journal.accounts if account.uid not in theirs]
     journal.doubts = [doubt for doubt in journal.doubts if doubt.uid not in theirs]
     journal.damaged += (journal_line(account).rstrip(b"\n") for account in foreign)
     keys = tuple(dict.fromkeys(account.key for account in foreign))

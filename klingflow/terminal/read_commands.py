@@ -1,10 +1,11 @@
-"""What the commands that change nothing do: validate, render, plan, status and why."""
+"""What the commands that buy nothing do: validate, render, plan, status, why and refs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 from klingflow.api import planning, reporting, saving
 from klingflow.api.site import named
@@ -32,38 +33,60 @@ from klingflow.words import _, joined, many
 
 def validate(files: Sequence[str], options: Options, form: str) -> int:
     """`klingflow validate`."""
-    diagnostics: list[Diagnostic] = []
-    sources: dict[str, str] = {}
-    shots = takes = 0
+    found = _checked(files, options)
+    match form:
+        case "json":
+            data = [console.as_data(d) for d in found.diagnostics]
+            console.dump_json({"valid": not found.failed, "diagnostics": data})
+        case "github":
+            for diagnostic in found.diagnostics:
+                console.say(console.github(diagnostic))
+        case _:
+            _show_diagnostics(found.diagnostics, found.sources, quiet=options.quiet)
+            if not options.quiet:
+                console.say(_sum_of(found, files))
+    return ExitCode.USAGE if found.failed else ExitCode.OK
+
+
+@dataclass(slots=True)
+class _Checked:
+    """What was found in manifests: the diagnostics of all, the texts that these are about, by file,
+    and the numbers of what the good manifests want.
+    """
+
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    shots: int = 0
+    takes: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """True if one of the manifests is not valid."""
+        return any(diagnostic.severity == "error" for diagnostic in self.diagnostics)
+
+
+def _checked(files: Sequence[str], options: Options) -> _Checked:
+    found = _Checked()
     for file in files:
         try:
             manifest = load(file, options, strict=True)
         except ManifestError as error:
-            diagnostics += error.diagnostics
-            sources |= error.sources
+            found.diagnostics += error.diagnostics
+            found.sources |= error.sources
         else:
-            diagnostics += manifest.warnings
-            sources |= manifest.sources
-            shots += len(manifest.ids)
-            takes += len(manifest.shots)
-    failed = any(d.severity == "error" for d in diagnostics)
-    match form:
-        case "json":
-            data = [console.as_data(d) for d in diagnostics]
-            console.dump_json({"valid": not failed, "diagnostics": data})
-        case "github":
-            for diagnostic in diagnostics:
-                console.say(console.github(diagnostic))
-        case _:
-            _show_diagnostics(diagnostics, sources, quiet=options.quiet)
-            if not options.quiet:
-                what = files[0] if len(files) == 1 else _("{files} files", files=len(files))
-                counted = console.counted(diagnostics)
-                checked = "" if failed else _counted(shots, takes)
-                console.say(
-                    _("{what}: {counted}{checked}", what=what, counted=counted, checked=checked)
-                )
-    return ExitCode.USAGE if failed else ExitCode.OK
+            found.diagnostics += manifest.warnings
+            found.sources |= manifest.sources
+            found.shots += len(manifest.ids)
+            found.takes += len(manifest.shots)
+    return found
+
+
+def _sum_of(found: _Checked, files: Sequence[str]) -> str:
+    """Return the last line of what `validate` prints."""
+    what = files[0] if len(files) == 1 else _("{files} files", files=len(files))
+    counted = console.counted(found.diagnostics)
+    checked = "" if found.failed else _counted(found.shots, found.takes)
+    return _("{what}: {counted}{checked}", what=what, counted=counted, checked=checked)
 
 
 def _counted(shots: int, takes: int) -> str:
@@ -222,18 +245,17 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
     if form == "json":
         console.dump_json({"references": [one.as_json() for one in found]})
     elif not (push or check):
-        console.table([_reference(one) for one in found])
-        console.say(
-            _(
-                "{file}: {references}",
-                file=file,
-                references=many(len(found), "{number} reference", "{number} references"),
-            )
-        )
+        _show_references(found, file)
     elif not any(_is_asked(one, push=push, check=check) for one in found):
         nothing = _("{file}: no reference to ask for", file=file)
         console.say(_("{file}: no reference to upload", file=file) if push else nothing)
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _show_references(found: Sequence[Listed], file: str) -> None:
+    console.table([_reference(one) for one in found])
+    counted = many(len(found), "{number} reference", "{number} references")
+    console.say(_("{file}: {references}", file=file, references=counted))
 
 
 def _pushed(manifest: Manifest, options: Options) -> int:
