@@ -7,6 +7,7 @@ moment when it is shown. This module knows no language and reads no catalogue.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Self
@@ -159,6 +160,76 @@ def inside(sentence: str) -> str:
     if not isinstance(sentence, Text):
         return sentence[:1].lower() + sentence[1:].rstrip(".")
     return _Inside(sentence.template, sentence.values)
+
+
+# ---------------------------------------------------------------- kept in files
+
+
+_CLASSES: Mapping[str, type[Text]] = {
+    "sentence": Text,
+    "joined": _Joined,
+    "meant": _Meant,
+    "inside": _Inside,
+}
+_NAMES = {made: name for name, made in _CLASSES.items()}
+# All that klingflow's own templates hold: values by name, or one of a list, never their attributes;
+# and no width of two digits.
+_FIELD = r"\{[a-zA-Z_]\w*(?:\[\d\])?(?:![rs])?(?::\+?(?:0?\d)?,?(?:\.\d{1,2})?[a-zA-Z%]?)?\}"
+_LONGEST = 10_000  # characters of a sentence, and below of a template
+_LONGEST_TEMPLATE = 1000
+_TEMPLATE = re.compile(rf"(?:[^{{}}]|\{{\{{|\}}\}}|{_FIELD})*", re.ASCII)
+
+
+def kept(sentence: str) -> dict[str, Any] | None:
+    """Return what a file keeps of a sentence beside its English, as JSON: `read` makes it a
+    sentence again. None for a text that is no sentence.
+    """
+    if not isinstance(sentence, Text):
+        return None
+    made: dict[str, Any] = {"template": sentence.template}
+    if sentence.values:
+        made["values"] = {name: _kept(value) for name, value in sentence.values.items()}
+    if type(sentence) is not Text:
+        made["as"] = _NAMES[type(sentence)]
+    return made
+
+
+def read(english: str, words: object) -> str:
+    """Return the sentence of which a file has the English, and beside it its `words` by `kept`.
+
+    A file may come from anywhere: where the words say anything else, the English alone counts.
+    """
+    try:
+        made = _read(words, min(len(english), _LONGEST))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return english
+    return made if isinstance(made, Text) and made == english else english
+
+
+def _kept(value: object) -> object:
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    if isinstance(value, Text):
+        return kept(value)
+    return value if isinstance(value, str | int | float) else str(value)
+
+
+def _read(value: Any, most: int) -> object:
+    """Return a value as it was kept. Raises ValueError for a sentence of more than `most`
+    characters, of which a small file could hold endless ones.
+    """
+    if isinstance(value, list):
+        return [_read(one, most) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    template = value["template"]
+    if len(template) > _LONGEST_TEMPLATE or not _TEMPLATE.fullmatch(template):
+        raise ValueError(template)
+    values = {name: _read(one, most) for name, one in value.get("values", {}).items()}
+    made = _CLASSES[value.get("as", "sentence")](template, values)
+    if len(made) > most:
+        raise ValueError(template)
+    return made
 
 
 _SEPARATORS = {", ": _(", "), "; ": _("; "), ": ": _(": ")}

@@ -291,6 +291,7 @@ def test_a_refusal_that_something_came_after_explains_no_more() -> None:
 def test_an_intent_nobody_recorded_the_outcome_of_is_in_doubt() -> None:
     """Its request may have gone out between its time and now."""
     begun = intent("a")
+    received = "nothing was recorded: klingflow ended before the answer was on disk"
     assert doubt(begun, LATER) == replace(
         begun,
         state="in_doubt",
@@ -299,7 +300,8 @@ def test_an_intent_nobody_recorded_the_outcome_of_is_in_doubt() -> None:
             "from": AT,
             "to": LATER,
             "model": "kling-3.0",
-            "received": "nothing was recorded: klingflow ended before the answer was on disk",
+            "received": received,
+            "received_words": {"template": received},
         },
     )
 

@@ -21,7 +21,7 @@ from klingflow.gateway.outcomes import (
 )
 from klingflow.gateway.payload import plausible_id
 from klingflow.model import Failure
-from klingflow.words import Text
+from klingflow.words import Text, kept
 from tests.replies import BODIES, CREATED, HEADERS, HTML, ID, TIER, UPSTREAM, error, reply
 
 PACK = "Resource pack depleted or expired (prepaid scenario)"
@@ -194,6 +194,7 @@ def test_a_doubt_keeps_what_a_person_needs_to_settle_it() -> None:
     assert isinstance(outcome, Doubtful)
     assert outcome.evidence == {
         "reason": "HTTP 502 (a page) does not say that nothing was created",
+        "reason_words": kept(outcome.reason),
         "status": 502,
         "content_type": "text/html",
         "request_ids": {"x-request-id": "r [31m1", "cf-ray": "8f"},
@@ -596,6 +597,7 @@ def test_evidence_is_bounded_and_keeps_every_request_id() -> None:
     assert isinstance(outcome, Doubtful)
     assert outcome.evidence == {
         "reason": "HTTP 200 without a readable task id",
+        "reason_words": kept(outcome.reason),
         "status": 200,
         "content_type": "t" * 100,
         "request_ids": dict.fromkeys(names, "r" * 200),

@@ -6,10 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from klingflow.decide.creates import settled
+from klingflow.gateway.create_replies import read_create
+from klingflow.gateway.outcomes import NoReply, Reply
+from klingflow.ledger.answers import LastAnswer, last_answer, with_last
+from klingflow.ledger.book import doubt
 from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lines import lock_line, parse_lines
 from klingflow.manifest.tag import tagged
 from klingflow.model import Json, Purchase
 from klingflow.results.doubts import doubts
+from klingflow.words import Text, _
 from tests.purchases import AT, LATER, ORIGIN, done, intent, submitted
 
 
@@ -102,3 +109,49 @@ def test_only_what_is_in_doubt_is_told() -> None:
     """In the order of the purchases."""
     purchases = [done("a"), intent("b"), submitted("c"), intent("a", attempt=2)]
     assert [said["key"] for said in doubts(purchases, command)] == ["b", "a"]
+
+
+def in_a_file(purchase: Purchase) -> Purchase:
+    """Return the purchase as the next command finds it in the lock."""
+    (again,) = parse_lines(lock_line(purchase), "film.lock").accounts
+    assert again == purchase
+    return again
+
+
+def in_brackets(said: str) -> str:
+    """Return what a person reads in a language that puts each sentence into brackets."""
+    return said.said_by(lambda template: f"⟦{template}⟧") if isinstance(said, Text) else said
+
+
+@pytest.mark.parametrize(
+    ("purchase", "said"),
+    [
+        (doubt(intent("a"), LATER), "⟦nothing was recorded: klingflow ended before"),
+        (
+            settled(intent("a"), read_create(Reply(502, {}, b"<html>")), LATER),
+            "⟦HTTP 502⟦ (⟦a page⟧)⟧ ⟦does not say that nothing was created⟧⟧",
+        ),
+        (settled(intent("a"), read_create(NoReply(True, _("cut off"))), LATER), "⟦cut off⟧"),
+    ],
+)
+def test_why_a_doubt_began_is_said_in_the_readers_language(purchase: Purchase, said: str) -> None:
+    """Another person, in another language, reads what this one's run wrote down."""
+    assert in_brackets(told(in_a_file(purchase))["received"]).startswith(said)
+
+
+def test_why_a_purchase_ended_is_said_in_the_readers_language() -> None:
+    """klingflow's own reason is translated; the gateway's words stay as they are."""
+    unsent = in_a_file(settled(intent("a"), read_create(NoReply(False, _("no host"))), LATER))
+    assert unsent.error is not None and in_brackets(unsent.error.message) == "⟦no host⟧"
+    body = b'{"error": {"message": "\xe4\xbd\x99\xe9\xa2\x9d", "code": "x"}}'
+    refused = in_a_file(settled(intent("a"), read_create(Reply(400, {}, body)), LATER))
+    assert refused.error is not None and not isinstance(refused.error.message, Text)
+
+
+def test_a_last_answer_is_said_in_the_readers_language() -> None:
+    """It holds the gateway's own word for the state."""
+    answer = LastAnswer(AT, _("{said}, {progress:g} %", said="processing", progress=40))
+    parked = advance(submitted("a"), "parked", LATER, evidence=with_last(submitted("a"), answer))
+    found = last_answer(in_a_file(parked))
+    assert found == answer
+    assert in_brackets(found.said) == "⟦processing, 40 %⟧"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from collections.abc import Callable
 
 import pytest
 
 from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark
 from klingflow.gateway.access import ENVIRONMENT
-from klingflow.words import Text, _, joined, many, word
+from klingflow.model import Json
+from klingflow.words import Text, _, filled, inside, joined, kept, many, read, word
+from tests.catalogues import sentences
 
 
 def shown(said: str) -> str:
@@ -116,3 +119,73 @@ def test_names_in_a_row_have_a_comma_of_their_own() -> None:
     assert isinstance(names, Text) and isinstance(clauses, Text)
     assert names.said_by(lambda t: CHINESE.get(t, t)) == "a、b"
     assert clauses.said_by(lambda t: CHINESE.get(t, t)) == "x，y"
+
+
+SENTENCES = [
+    _("nothing bought"),
+    _("{n} of {name}, {share:.1f} %", n=2, name="猫 {x}", share=2.5),
+    _("{reason} ({detail!r})", reason=_("refused"), detail="a"),
+    _("{names}", names=["a", _("b")]),
+    _("a") + "b",
+    joined(", ", ["a", _("b"), word("state", "purchase")]),
+    _("failed: {why}", why=inside(_("The disk is full."))),
+    many(2, "{number} shot", "{number} shots"),
+]
+
+
+@pytest.mark.parametrize("said", SENTENCES)
+def test_a_file_gives_back_the_sentence_that_it_keeps(said: str) -> None:
+    """A ledger says in each language what was written into it in another one."""
+    words = json.loads(json.dumps(kept(said)))
+    found = read(str.__str__(said), words)
+    assert found == said
+    assert shown(found) == shown(said)
+
+
+def test_a_text_that_is_no_sentence_has_no_words() -> None:
+    """What a gateway said stays as it was said."""
+    assert kept("余额不足") is None
+    assert not isinstance(read("余额不足", None), Text)
+
+
+HUGE: Json = {"template": "{a}{a}{a}{a}{a}{a}{a}{a}", "values": {"a": "x" * 9_000}}
+for _level in range(20):
+    HUGE = {"template": "{a}{a}{a}{a}{a}{a}{a}{a}", "values": {"a": HUGE}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        5, [], {}, {"template": 5}, {"template": "bought twice"}, {"template": "{a}"},
+        {"template": "{a.__class__}", "values": {"a": "x"}},
+        {"template": "{a[b]}", "values": {"a": {"b": "bought"}}},
+        {"template": "{a:>999999999}", "values": {"a": "x"}},
+        {"template": "{a:{a}}", "values": {"a": "bought"}},
+        {"template": "bought", "as": "Text"}, {"template": "bought", "values": 5}, HUGE,
+    ],
+)  # fmt: skip
+def test_words_that_say_anything_else_than_the_english_count_for_nothing(words: Json) -> None:
+    """A ledger from elsewhere cannot make one language say what another does not, nor anything
+    grow.
+    """
+    found = read("bought", words)
+    assert found == "bought"
+    assert not isinstance(found, Text)
+
+
+def test_every_template_of_the_catalogues_can_be_read_back() -> None:
+    """No sentence loses its translation on its way through a file."""
+    of_code = [one.template for one in sentences() if one.place.partition(":")[0].endswith(".py")]
+    with_values = [template for template in of_code if FIELD.search(template)]
+    assert len(with_values) > 500
+    assert [template for template in with_values if not again(template)] == []
+
+
+FIELD = re.compile(r"\{(\w+)(\[\d\])?[!:}]")
+
+
+def again(template: str) -> bool:
+    """True if a sentence of the template, with numbers for its values, comes back as one."""
+    values = {name: [7, 8] if listed else 7 for name, listed in FIELD.findall(template)}
+    said = filled(template, values)
+    return isinstance(read(str.__str__(said), kept(said)), Text)

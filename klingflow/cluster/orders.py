@@ -37,6 +37,7 @@ from klingflow.manifest.chained import chained
 from klingflow.manifest.held_files import Record, records
 from klingflow.manifest.tag import tagged
 from klingflow.model import Failure, Json, Price, Purchase, Request
+from klingflow.model.sayings import saying
 from klingflow.words import _
 
 PAGE = 100
@@ -315,7 +316,7 @@ def unreadable(claim: Purchase, until: str | None) -> Purchase:
     """Return the doubt about a claim of which the store says something that nobody can read."""
     said = _("what the store has of it is damaged")
     doubtful = doubt(claim, until)
-    evidence = {**(doubtful.evidence or {}), "received": said}
+    evidence = {**(doubtful.evidence or {}), **saying("received", said)}
     return replace(doubtful, error=Failure("unknown", "damaged", said), evidence=evidence)
 
 

@@ -21,6 +21,7 @@ from klingflow.gateway.outcomes import (
     Succeeded,
     TaskFailed,
 )
+from klingflow.model.sayings import saying
 from klingflow.words import _
 
 # The task ids of each ledger of the run.
@@ -111,7 +112,7 @@ def believed_of_create(outcome: CreateOutcome, held: Held) -> CreateOutcome:
     )
     evidence = {
         **outcome.evidence,
-        "reason": reason,
+        **saying("reason", reason),
         "answered_task_id": outcome.task_id,
     }
     return Doubtful(reason, evidence)

@@ -29,6 +29,7 @@ from klingflow.gateway.packing import unread
 from klingflow.gateway.payload import clean, error_in, json_object, retry_after_s, tier_in
 from klingflow.gateway.wording import NO_BODY, Body, Wording, refusal_of, worded
 from klingflow.model import Json
+from klingflow.model.sayings import saying
 from klingflow.words import _
 
 MAX_EVIDENCE = 2048
@@ -84,7 +85,7 @@ def read_create(answer: Answer, *, body: Body = NO_BODY, refund_5xx: bool = Fals
 def _unanswered(answer: NoReply) -> Doubtful | Unsent:
     if not answer.sent:
         return Unsent(answer.reason)
-    return Doubtful(answer.reason, {"reason": answer.reason, **_heard(answer.heard)})
+    return Doubtful(answer.reason, {**saying("reason", answer.reason), **_heard(answer.heard)})
 
 
 def _heard(heard: bytes) -> dict[str, Json]:
@@ -122,7 +123,7 @@ def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
     is_redirect = 300 <= reply.status < 400
     return Doubtful(
         reason,
-        evidence={"reason": reason, **_evidence(reply)},
+        evidence={**saying("reason", reason), **_evidence(reply)},
         failure=failure if kind_of(failure).stops_buying else None,
         off_the_mark=is_page or is_redirect,
     )

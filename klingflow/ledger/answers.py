@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from klingflow.model import Json, Purchase
+from klingflow.model.sayings import said, saying
 
 _NAME = "last_answer"
 
@@ -23,7 +24,10 @@ class LastAnswer(NamedTuple):
 
 def with_last(purchase: Purchase, answer: LastAnswer) -> dict[str, Json]:
     """Return the evidence of a purchase with this answer, in place of an earlier one."""
-    return {**(purchase.evidence or {}), _NAME: answer._asdict()}
+    return {
+        **(purchase.evidence or {}),
+        _NAME: {"at": answer.at, **saying("said", answer.said)},
+    }
 
 
 def last_answer(purchase: Purchase) -> LastAnswer | None:
@@ -31,7 +35,7 @@ def last_answer(purchase: Purchase) -> LastAnswer | None:
     found = (purchase.evidence or {}).get(_NAME)
     if not isinstance(found, Mapping):
         return None
-    at, said = found.get("at"), found.get("said")
-    if not (isinstance(at, str) and isinstance(said, str)):
+    at, words = found.get("at"), said(found, "said")
+    if not isinstance(at, str) or words is None:
         return None
-    return LastAnswer(at, said) if (at + said).isprintable() else None
+    return LastAnswer(at, words) if (at + words).isprintable() else None

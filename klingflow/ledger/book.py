@@ -16,6 +16,7 @@ from klingflow.ledger.accounts import merge
 from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT, PAID, advance
 from klingflow.model import Bought, Problem, ProblemKind, Purchase
+from klingflow.model.sayings import saying
 from klingflow.words import _
 
 _PLANS_NAMED = 100
@@ -261,7 +262,10 @@ def doubt(intent: Purchase, until: str | None) -> Purchase:
         "from": begun,
         "to": until,
         "model": intent.body.get("model"),
-        "received": _("nothing was recorded: klingflow ended before the answer was on disk"),
+        **saying(
+            "received",
+            _("nothing was recorded: klingflow ended before the answer was on disk"),
+        ),
     }
     return advance(intent, "doubted", until or begun, evidence=evidence)
 

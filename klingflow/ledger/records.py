@@ -87,9 +87,13 @@ def as_json(purchase: Purchase) -> dict[str, Json]:
         if price.as_of is not None:
             plain["price"]["as_of"] = price.as_of
     if purchase.error is not None:
-        error = purchase.error
-        plain["error"] = {"kind": error.kind, "code": error.code, "message": error.message}
+        plain["error"] = _error(purchase.error)
     return plain
+
+
+def _error(error: Failure) -> dict[str, Json]:
+    plain: dict[str, Json] = {"kind": error.kind, "code": error.code, "message": error.message}
+    return plain if error.words is None else {**plain, "words": error.words}
 
 
 def from_json(document: Mapping[str, Json]) -> tuple[Purchase, Sequence[Odd]]:
@@ -304,7 +308,11 @@ def _shared_price(amount: str, currency: str, basis: str, as_of: str | None = No
 
 def _failure(value: dict[str, Json]) -> Failure:
     # A newer klingflow may have written a kind that is not known here.
-    return Failure(**cast("dict[str, Any]", _texts(value)))
+    words = value.get("words", {})
+    if not isinstance(words, Mapping):
+        raise ValueError(_("{value!r} holds more than text", value=value))
+    texts = _texts({name: text for name, text in value.items() if name != "words"})
+    return Failure(**cast("dict[str, Any]", texts), words=words or None)
 
 
 _NUMBERS = (int, float)

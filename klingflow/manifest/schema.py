@@ -69,6 +69,10 @@ _ERROR: Final = {
         "kind": _described(_STRING, f"One of {', '.join(get_args(FailureKind))}."),
         "code": _STRING,
         "message": _STRING,
+        "words": {
+            "type": "object",
+            "description": "Of a message of klingflow's own: template and values, for translation.",
+        },
     },
     "required": ["kind", "code", "message"],
     "additionalProperties": False,
@@ -133,7 +137,8 @@ _PURCHASE: Final[dict[str, Json]] = {
         {"type": ["object", "null"]},
         "Of one in doubt: what is known of it. Of one whose reply named several ids: the reply."
         " Of one that was parked: when the gateway answered last, and what (`last_answer`). Of one"
-        " whose video has no usable address: the words in its place (`video_url`).",
+        " whose video has no usable address: the words in its place (`video_url`). A sentence of"
+        " klingflow's own has its template and values beside it, as `reason_words`.",
     ),
 }
 

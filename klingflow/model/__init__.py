@@ -6,7 +6,8 @@ knows of one attempt to buy it, an Action what the plan means to do next, and a 
 the whole of them.
 
 nodes.py (values with their places), keys.py (what takes are called), wanted.py (the manifest),
-bought.py (the ledger), arrived.py (the videos), picked.py (the picks file), planned.py (the plan).
+bought.py (the ledger), sayings.py (sentences in a ledger), arrived.py (the videos), picked.py (the
+picks file), planned.py (the plan).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from klingflow.model.keys import key_of
 from klingflow.model.nodes import Json
 from klingflow.model.wanted import Price
+from klingflow.words import kept, read
 
 # Where a purchase is in its life, and what may happen to it; `klingflow.ledger.lifecycle` has a row
 # for each.
@@ -63,11 +64,20 @@ FailureKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why something was refused or failed. `code` and `message` are the gateway's own, cleaned."""
+    """Why something was refused or failed. `code` and `message` are the gateway's own, cleaned, or
+    klingflow's: then `words` are what a ledger keeps of the sentence, by `klingflow.words.kept`.
+    """
 
     kind: FailureKind
     code: str
     message: str
+    words: Mapping[str, Json] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make a sentence of the message by its words, or keep the words of a sentence."""
+        if self.words is not None:
+            object.__setattr__(self, "message", read(self.message, self.words))
+        object.__setattr__(self, "words", kept(self.message))
 
 
 class Bought(NamedTuple):

@@ -10,6 +10,7 @@ from klingflow.ledger.handed_over import is_at_cluster
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.manifest.tag import tag_in
 from klingflow.model import Json, Purchase
+from klingflow.model.sayings import said
 from klingflow.words import _
 
 Command = Callable[[str, str], str]  # the command that does a verb with a shot
@@ -51,8 +52,8 @@ def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
         "client_request_id": f"{purchase.uid}/{purchase.key}",
         "request_ids": evidence.get("request_ids") or {},
         "names": evidence.get("names") or [],
-        "received": evidence.get("reason")
-        or evidence.get("received")
+        "received": said(evidence, "reason")
+        or said(evidence, "received")
         or _of_a_damaged_line(evidence),
         "status": evidence.get("status"),
         "commands": {

@@ -212,13 +212,21 @@ def _bought(
     entry |= _meant(what)
     if purchase is None:
         return {**entry, "state": NEW, "attempts": []}
-    told = {p.uid: as_json(p) for p in purchases}
+    told = {p.uid: _plain(p) for p in purchases}
     facts = told[purchase.uid]
     entry["state"] = purchase.state
     entry |= {name: facts[name] for name in _OF_THE_SHOT if name in facts}
     entry |= _of_its_state(purchase, what, media)
     entry["attempts"] = [_attempt(facts) for facts in told.values()]
     return entry
+
+
+def _plain(purchase: Purchase) -> dict[str, Json]:
+    """Return a purchase as JSON, its error without what only a ledger keeps of it."""
+    facts = as_json(purchase)
+    if purchase.error is not None:
+        facts["error"] = {n: text for n, text in facts["error"].items() if n != "words"}
+    return facts
 
 
 def _of_its_state(purchase: Purchase, what: Meaning, media: Known) -> dict[str, Json]:
