@@ -83,6 +83,16 @@ def test_warnings_are_shown_with_their_line(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr() == ("", f"{odd}\n    1 | text\n      |  ^\n")
 
 
+def test_a_warning_that_the_command_itself_turns_into_words_is_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run refuses what it cannot send: a warning before the error would say it twice."""
+    film = manifest_of(model="kling-2.5", prompt="x")
+    odd = [Diagnostic(Mark("m.yaml", 1, 2), c, "it is odd", "warning") for c in ("odd", "no-store")]
+    show_warnings(replace(film, warnings=tuple(odd), sources={}), without="no-store")
+    assert capsys.readouterr().err.splitlines() == [str(odd[0])]
+
+
 def test_a_process_of_our_own_never_collects_what_it_loads() -> None:
     """What was made stays until the end, and the collector goes on."""
     assert gc.isenabled()

@@ -52,6 +52,15 @@ def test_the_sandbox_takes_local_files(tmp_path: Path) -> None:
     assert "uploaded" not in film.do("run", "film.yaml", "--sandbox")
 
 
+def test_a_local_file_without_a_store_is_said_once(tmp_path: Path) -> None:
+    """The error alone: the warning of a plan would say the same before it."""
+    with sandboxed(tmp_path) as (film, sandbox):
+        (film.folder / "a.png").write_bytes(png())
+        film.write({"a": {"prompt": "x", "image": "a.png"}})
+        assert film.do("run", "film.yaml", "-y", code=2).count("no-store") == 1
+        assert charges(sandbox) == []
+
+
 def test_a_second_run_posts_nothing_and_a_lost_file_comes_back(tmp_path: Path) -> None:
     """What was bought is kept; a deleted video is fetched without a POST."""
     with sandboxed(tmp_path) as (film, sandbox):

@@ -64,16 +64,17 @@ def variables(assignments: Sequence[str]) -> dict[str, Json]:
     return found
 
 
-def show_warnings(*manifests: Manifest) -> None:
+def show_warnings(*manifests: Manifest, without: str = "") -> None:
     """Show what is odd about the manifests of one command, on stderr: each warning once, with how
-    many more there are of it.
+    many more there are of it. The code `without` is left out: the command says itself where that
+    matters.
     """
     sources = {file: text for manifest in manifests for file, text in manifest.sources.items()}
     told = Counter((w.code, w.message) for manifest in manifests for w in manifest.warnings)
     for manifest in manifests:
         for warning in manifest.warnings:
             more = told.pop((warning.code, warning.message), 0) - 1
-            if more < 0:
+            if more < 0 or warning.code == without:
                 continue
             said = (
                 _("and {more} more such; klingflow validate shows each", more=more) if more else ""

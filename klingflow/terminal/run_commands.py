@@ -15,6 +15,7 @@ from klingflow.decide.plan import buys
 from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.access import Access
 from klingflow.gateway.origin import normal_base
+from klingflow.manifest.local_files import NO_STORE
 from klingflow.model import Limits, Manifest, Plan
 from klingflow.results.saved_plan import SavedPlan
 from klingflow.terminal import (
@@ -118,7 +119,8 @@ def _held(
         ]
     if not options.quiet:
         show_gateway(access)
-        show_warnings(*(job.plan.manifest for job in jobs))
+        # Without a store, a run refuses what it cannot send, and nothing else needs one.
+        show_warnings(*(job.plan.manifest for job in jobs), without=NO_STORE)
         for job in jobs:
             views.show_problems(job.ledger.book.problems)
     return _Held(jobs, access, base_url, key, place)
