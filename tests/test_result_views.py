@@ -87,6 +87,18 @@ def test_what_is_left_out_for_one_reason_is_one_line(capsys: Capture) -> None:
     assert listed == ["  x  s0, s1, s2, s3, s4 and 17 more  left out, max_tasks"]
 
 
+def test_what_was_never_bought_is_one_line(capsys: Capture) -> None:
+    """A fetch buys nothing: what it does not bring says why, and is not the whole film."""
+    actions = [action("create", f"s{n}") for n in range(22)]
+    actions[3] = replace(actions[3], reason="refused: too long")
+    show(result(plan_of(*actions)))
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "film: 22 to buy.",
+        "  +  s0, s1, s2, s4, s5 and 16 more  because",
+        "  +  s3                              refused: too long",
+    ]
+
+
 def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> None:
     """It was to be bought again."""
     show(result(plan_of(action("changed", "a")), capped={(0, "a"): "max_spend"}))

@@ -204,14 +204,15 @@ def _unseen(result: Result) -> str:
 
 
 def _lines(part: _Part) -> list[list[Part]]:
-    """Return a line for each take of `attention`; one for all that are left out for the same
-    reason.
+    """Return a line for each take of `attention`; one for all that are left out, or were never
+    bought, for the same reason.
     """
     lines: dict[tuple[str, str], tuple[Painted, str, list[str]]] = {}
     for action, reason in part.attention:
         is_left_out = action.key in part.plan.left_out
         mark = mark_of(action, is_left_out=is_left_out)
-        shared = "" if is_left_out else action.key
+        is_alike = is_left_out or action.verb == "create"
+        shared = "" if is_alike else action.key
         lines.setdefault((shared, reason), (mark, reason, []))[2].append(action.key)
     return [[mark, named(keys), reason] for mark, reason, keys in lines.values()]
 
