@@ -7,12 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
+from klingflow.cluster import versions
 from klingflow.decide.caps import Caps
 from klingflow.decide.pace import BURST, AdaptiveRate, AdaptiveRunning
 from klingflow.model import Json, Limits, Rate
 from klingflow.words import _
+
+_LIMITS: Final = _("what was said of an account")
+_WORDS: Final = ("word", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,15 @@ class Settings:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        spend = document["max_spend"]
-        most = None if spend is None else Decimal(spend)
-        stopped = bool(document.get("stopped", False))
-        return cls(Rate(*document["submit"]), document["max_running"], most, stopped)
+        """Return what `as_json` made the document of. Raises UsageError, also for a limit that only
+        a newer version knows.
+        """
+        with versions.reading(_LIMITS):
+            spend = document["max_spend"]
+            most = None if spend is None else Decimal(versions.text(spend))
+            submit = Rate(*versions.listed(document["submit"]))
+        made = {"submit": submit, "max_spend": most}
+        return versions.read(cls, document, _LIMITS, exact=True, **made)
 
     def no_looser_than(self, before: Settings) -> Settings:
         """Return it without letting anybody spend that `before` did not let."""
@@ -69,9 +77,11 @@ class Said(NamedTuple):
 
     @classmethod
     def from_json(cls, number: int, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        settings = Settings.from_json(document)
-        return cls(number, settings, document.get("word", ""), document.get("after", ""))
+        """Return what `as_json` made the document of. Raises UsageError as `Settings`."""
+        with versions.reading(_LIMITS):
+            limits = {name: value for name, value in document.items() if name not in _WORDS}
+            word, after = (versions.text(document.get(name, "")) for name in _WORDS)
+        return cls(number, Settings.from_json(limits), word, after)
 
 
 class Tempo:
@@ -227,8 +237,14 @@ class Account:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Json]) -> Self:
-        """Return what `state` was made of."""
+        """Return what `state` was made of. Raises UsageError for one of another version."""
+        with versions.reading(_LIMITS):
+            return cls._from_state(state)
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Json]) -> Self:
         made = cls(Settings.from_json(state["settings"]))
+        versions.check_names(state, frozenset(made.state()), _LIMITS)
         made.tempo.resume(state["tempo"])
         made.caps = Caps.from_state(state["caps"])
         made.last = Said.from_json(state["said"], state.get("last", state["settings"]))

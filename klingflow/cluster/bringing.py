@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import anyio.to_thread
 
+from klingflow.cluster import versions
 from klingflow.cluster.brief import brief
 from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.hands import page
@@ -87,8 +88,8 @@ class Seen:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        return cls(**document)
+        """Return what `as_json` made the document of. Raises UsageError as `versions.read`."""
+        return versions.read(cls, document, _("what a host has seen"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,15 @@ class Brought:
     tries: int = 0
     received_bytes: int = 0
     size_bytes: int = 0
+
+    def as_json(self) -> dict[str, Json]:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Json]) -> Self:
+        """Return what `as_json` made the document of. Raises UsageError as `versions.read`."""
+        return versions.read(cls, document, _("what a host has brought"))
 
 
 class _Ordered(NamedTuple):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Final, Self
 
+from klingflow.cluster import versions
 from klingflow.cluster.account import Account, Settings
 from klingflow.cluster.ends import Ends
 from klingflow.cluster.intake import Intake
@@ -29,6 +30,7 @@ AHEAD_S: Final = 2.0
 _ALONE_S: Final = 10.0
 # Hosts that have bought, and are remembered.
 _KEPT: Final = 50
+_STATE: Final = _("the state of a desk")
 
 
 class Desk(Intake):
@@ -271,16 +273,27 @@ class Desk(Intake):
 
     @classmethod
     def from_state(cls, state: Mapping[str, Json]) -> Self:
-        """Return the desk that `state` was made of; a new one of `{}`."""
+        """Return the desk that `state` was made of; a new one of `{}`. Raises UsageError for one
+        of another version: what only that knows may be a limit.
+        """
         if not state:
             return cls()
+        with versions.reading(_STATE):
+            return cls._from_state(state)
+
+    @classmethod
+    def _from_state(cls, state: Mapping[str, Json]) -> Self:
         desk = cls()
+        versions.check_names(state, frozenset(desk.state()), _STATE)
         desk.account = Account.from_state(state["account"])
         desk.batches = {told["id"]: Batch.from_state(told) for told in state["batches"]}
         grants = [Grant(Order.from_json(order), at) for order, at in state["granted"]]
         desk._granted = {grant.order.uid: grant for grant in grants}
-        desk.standing = Standing(**state["standing"])
+        desk.standing = versions.read(Standing, state["standing"], _STATE, exact=True)
         desk.ends = Ends.from_state(state["ends"])
-        desk._over = {batch: LeftOut(**cap) if cap else None for batch, cap in state["over"]}
-        desk._hosts = dict(state["hosts"])
+        over = [
+            (batch, cap and versions.read(LeftOut, cap, _STATE)) for batch, cap in state["over"]
+        ]
+        desk._over = dict(over)
+        desk._hosts = dict(versions.listed(state["hosts"]))
         return desk

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final, Self
 
+from klingflow.cluster import versions
 from klingflow.cluster.queued import attempt_or_uid
 from klingflow.model import Json
+from klingflow.words import _
 
 # So many orders that have ended are remembered.
 _KEPT: Final = 200
@@ -65,4 +67,7 @@ class Ends:
     @classmethod
     def from_state(cls, state: Mapping[str, Json]) -> Self:
         """Return what `state` was made of."""
-        return cls(**{**state, "well": dict(state["well"])})
+        what = _("the state of a desk")
+        with versions.reading(what):
+            well = dict(versions.listed(state["well"]))
+        return versions.read(cls, state, what, exact=True, well=well)

@@ -16,7 +16,7 @@ from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.store import PURCHASES, PutOnce, told_of
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import CLAIM, CLUSTER, claimant, is_withdrawn, store_of
-from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lifecycle import advance, begun_as
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import film_of, try_of
 from klingflow.model import Purchase
@@ -67,23 +67,8 @@ def objects_of(purchase: Purchase) -> dict[str, bytes]:
 def _claim_of(purchase: Purchase) -> Purchase:
     at = purchase.times.get("intent") or purchase.times["updated"]
     told = purchase.evidence or {}
-    return Purchase(
-        uid=purchase.uid,
-        shot=purchase.shot,
-        take=purchase.take,
-        attempt=purchase.attempt,
-        state="intent",
-        fingerprint=purchase.fingerprint,
-        body=purchase.body,
-        origin=purchase.origin,
-        predicted_tier=purchase.predicted_tier,
-        seconds=purchase.seconds,
-        price=purchase.price,
-        times={"intent": at, "updated": at},
-        output=purchase.output,
-        further=purchase.further,
-        evidence={name: told[name] for name in _CLAIMED if name in told},
-    )
+    evidence = {name: told[name] for name in _CLAIMED if name in told}
+    return replace(begun_as(purchase, at), evidence=evidence)
 
 
 def _accepted(claim: Purchase, purchase: Purchase) -> Purchase:

@@ -11,9 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Final, NamedTuple, Self
 
+from klingflow.cluster import versions
 from klingflow.cluster.brief import brief
 from klingflow.cluster.waits import waits_of
+from klingflow.decide.caps import Caps
 from klingflow.decide.patience import is_bought_again
+from klingflow.errors import UsageError
 from klingflow.gateway.failures import kind_of
 from klingflow.ledger.book import doubt
 from klingflow.ledger.handed_over import (
@@ -29,7 +32,7 @@ from klingflow.ledger.handed_over import (
     retry_of,
     store_of,
 )
-from klingflow.ledger.lifecycle import advance
+from klingflow.ledger.lifecycle import advance, begun_as
 from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.sums import encoded, summed, unsummed
 from klingflow.ledger.uids import next_try, try_of, uid_of
@@ -86,11 +89,16 @@ class Terms:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of. Raises OrdersDamaged."""
+        """Return what `as_json` made the document of. Raises OrdersDamaged, also for terms that
+        only a newer version knows: they may limit what is bought.
+        """
+        what = _("the terms of a batch")
         try:
-            return cls(**document)
-        except TypeError as error:
-            raise OrdersDamaged(_("the terms of a batch: {error}", error=error)) from error
+            terms = versions.read(cls, document, what, exact=True)
+            versions.check_names(terms.caps, frozenset(Caps().state()), what)
+            return terms
+        except UsageError as error:
+            raise OrdersDamaged(str(error)) from error
 
 
 # The fields of `Ask` that are lists in JSON.
@@ -118,9 +126,17 @@ class Ask:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        known = {name: tuple(document[name]) for name in _LISTS if name in document}
-        return cls(**{**document, **known, "ref": Ref(*document["ref"])})
+        """Return what `as_json` made the document of. Raises UsageError, also where only a newer
+        version knows what it has to wait for.
+        """
+        what = _("what a desk says of an order")
+        with versions.reading(what):
+            lists = {name: document[name] for name in _LISTS if document.get(name) is not None}
+            made: dict[str, Json] = {
+                name: tuple(versions.listed(value)) for name, value in lists.items()
+            }
+            made["ref"] = Ref(*versions.listed(document["ref"]))
+        return versions.read(cls, document, what, exact=True, **made)
 
     @property
     def request(self) -> Request:
@@ -367,22 +383,7 @@ def following(answer: Purchase, order: Purchase | None = None) -> Purchase | Non
 
 def _retried(failed: Purchase, uid: str) -> Purchase:
     """Return the intent of the attempt that follows a failed one."""
-    at = failed.times["updated"]
-    intent = Purchase(
-        uid=uid,
-        shot=failed.shot,
-        take=failed.take,
-        attempt=failed.attempt + 1,
-        state="intent",
-        fingerprint=failed.fingerprint,
-        body=failed.body,
-        origin=failed.origin,
-        predicted_tier=failed.predicted_tier,
-        seconds=failed.seconds,
-        price=failed.price,
-        times={"intent": at, "updated": at},
-        output=failed.output,
-        further=failed.further,
-        evidence=failed.evidence,
-    )
+    begun = begun_as(failed, failed.times["updated"])
+    attempt, evidence = failed.attempt + 1, failed.evidence
+    intent = replace(begun, uid=uid, attempt=attempt, evidence=evidence)
     return as_retry(intent, retry_of(failed) + 1)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Self
 
+from klingflow.cluster import versions
 from klingflow.cluster.brief import brief
 from klingflow.cluster.orders import Ask
 from klingflow.decide.caps import Caps
@@ -70,10 +71,13 @@ class Order:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        ask = Ask.from_json(document["ask"])
-        needs = tuple(document.get("needs", ()))
-        return cls(**{"uid": ask.uid, **document, "ask": ask, "needs": needs})
+        """Return what `as_json` made the document of. Raises UsageError as `Ask.from_json`."""
+        what = _("what a desk says of an order")
+        with versions.reading(what):
+            ask = Ask.from_json(document["ask"])
+            needs = tuple(versions.listed(document.get("needs", ())))
+            known = {"uid": ask.uid, **document}
+        return versions.read(cls, known, what, exact=True, ask=ask, needs=needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +196,14 @@ class Batch:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Json]) -> Self:
-        """Return the batch that `state` was made of."""
-        waiting = deque(Order.from_json(order) for order in state["waiting"])
-        held = {order.attempt: order for order in map(Order.from_json, state["held"])}
-        caps, live = Caps.from_state(state["caps"]), dict.fromkeys(state["live"], True)
-        cap = LeftOut(**state["cap"]) if state["cap"] else None
-        known = {"caps": caps, "waiting": waiting, "held": held, "live": live, "cap": cap}
-        return cls(**{**state, **known, "counted": dict(state.get("counted", ()))})
+        """Return the batch that `state` was made of. Raises UsageError as `Ask.from_json`."""
+        what = _("the state of a batch")
+        with versions.reading(what):
+            waiting = deque(map(Order.from_json, versions.listed(state["waiting"])))
+            held = {o.attempt: o for o in map(Order.from_json, versions.listed(state["held"]))}
+            live = dict.fromkeys(versions.listed(state["live"]), True)
+            caps = Caps.from_state(state["caps"])
+            cap = versions.read(LeftOut, state["cap"], what) if state["cap"] else None
+            known = {"caps": caps, "waiting": waiting, "held": held, "live": live, "cap": cap}
+            known["counted"] = dict(versions.listed(state.get("counted", ())))
+        return versions.read(cls, state, what, exact=True, **known)

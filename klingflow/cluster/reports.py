@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from klingflow.cluster import versions
 from klingflow.cluster.brief import brief
 from klingflow.ledger.uids import next_try
 from klingflow.model import FailureKind, Json
+from klingflow.words import _
 
 # What became of one try. `late`: its grant is too old, and nobody has claimed it. `stale`: what was
 # claimed is another body, or at another gateway.
@@ -52,5 +54,7 @@ class Bought:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of."""
-        return cls(**document)
+        """Return what `as_json` made the document of. Raises UsageError for what a host of another
+        version has told and nobody here understands.
+        """
+        return versions.read(cls, document, _("the report of a host"))

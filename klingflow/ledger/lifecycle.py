@@ -220,6 +220,26 @@ def begin(
     )
 
 
+def begun_as(purchase: Purchase, at: str) -> Purchase:
+    """Return the intent to buy, at the time `at`, what a purchase is of; without its evidence."""
+    return Purchase(
+        uid=purchase.uid,
+        shot=purchase.shot,
+        take=purchase.take,
+        attempt=purchase.attempt,
+        state="intent",
+        fingerprint=purchase.fingerprint,
+        body=purchase.body,
+        origin=purchase.origin,
+        predicted_tier=purchase.predicted_tier,
+        seconds=purchase.seconds,
+        price=purchase.price,
+        times={"intent": at, "updated": at},
+        output=purchase.output,
+        further=purchase.further,
+    )
+
+
 def advance(purchase: Purchase, event: Event, at: str, **changes: Any) -> Purchase:
     """Return `purchase` after `event` at the time `at`. `changes` are what else became known, by
     field.

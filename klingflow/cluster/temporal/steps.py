@@ -229,7 +229,7 @@ class Steps:
         return seen
 
     async def _bring(self, uid: str, seen: Seen, last: dict[str, Any] | None) -> dict[str, Any]:
-        before = Brought(**last) if last else None
+        before = Brought.from_json(last) if last else None
         try:
             brought = await bringing.bring(self._hand, uid, seen, self._scratch, before)
         except OrdersDamaged:
