@@ -144,9 +144,12 @@ async def test_a_limited_order_is_tried_again_under_another_uid(
 
 async def test_a_page_that_is_not_there_yet_is_waited_for(store: FolderStore, state: Path) -> None:
     """A host that sees another store than the follower never buys anything."""
+    told = list[str]()
     with a_hand(store, state) as hand, anyio.move_on_after(0.1) as waited:
+        hand.told = told.append
         await hands.buy(hand, Ref("b1", 0, 0))
     assert waited.cancelled_caught
+    assert len(told) == 1 and "does not have orders/b1/000000.jsonl: KLINGFLOW_CLAIMS" in told[0]
     assert states(store) == {}
 
 
@@ -329,6 +332,19 @@ async def test_a_store_that_is_away_is_waited_for(
         told = await hands.buy(hand, ref)
     assert (told.outcome, len(asked(hand))) == ("submitted", 1)
     assert states(store) == {"001.answer": "submitted", "001.intent": "intent"}
+
+
+async def test_a_store_that_goes_and_comes_is_told_of(store: FolderStore, state: Path) -> None:
+    """Once each time, however often it is asked."""
+    (ref,) = hand_over(store, [order("alley")])
+    told = list[str]()
+    with a_hand(store, state, [ACCEPTED]) as hand:
+        hand.store, hand.told = Away(store, {"get jsonl": ["before"] * 3}), told.append
+        await hands.buy(hand, ref)
+    assert [line.partition(":")[0] for line in told] == [
+        "nothing is bought until the store is back",
+        "the store is back",
+    ]
 
 
 async def test_a_claim_that_took_too_long_is_not_used(store: FolderStore, state: Path) -> None:

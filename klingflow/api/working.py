@@ -82,6 +82,7 @@ async def _work(
             nonce=lambda: secrets.token_hex(16),
             ticks=Ticks(store, note_of(chosen_state(), store.identity, account)),
             assets=_assets,
+            told=tell,
         )
         await _hand_in(hand, tell)
         make_folder(chosen_state() / "scratch")

@@ -67,7 +67,8 @@ class Hand:
     called again and again while something is waited for; it must not raise. `assets` opens the
     store for frames that a batch names. `task_ids` are the tasks that this process has bought,
     `bringing` the uids whose videos it fetches now; `pieces` has where the gateway reads what this
-    host has uploaded.
+    host has uploaded. `told` gets lines for the person who looks after this host, such as that the
+    store `is_away`.
     """
 
     store: PutOnce
@@ -80,6 +81,7 @@ class Hand:
     ticks: Ticks
     assets: Callable[[AssetSettings], Store | None] = lambda settings: None
     alive: Callable[[], None] = lambda: None
+    told: Callable[[str], None] = lambda line: None
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     waits: Waits = field(default_factory=Waits)
@@ -90,6 +92,7 @@ class Hand:
     bringing: set[str] = field(default_factory=set)
     pieces: dict[str, str] = field(default_factory=dict)
     making: dict[str, anyio.Lock] = field(default_factory=dict)
+    is_away: bool = False
 
     def begun(self) -> Since:
         """Return this moment."""
@@ -135,10 +138,26 @@ class Hand:
         pause_s = self.waits.look_s / 2
         while True:
             try:
-                return await anyio.to_thread.run_sync(work)
-            except StoreAway:
+                done = await anyio.to_thread.run_sync(work)
+            except StoreAway as error:
+                self.note_away(error)
                 await self.pause(pause_s)
                 pause_s = min(2 * pause_s, self.waits.longest_look_s)
+            else:
+                self.note_back()
+                return done
+
+    def note_away(self, error: StoreAway) -> None:
+        """Tell that the store is away, once for each time that it goes."""
+        if not self.is_away:
+            self.is_away = True
+            self.told(_("nothing is bought until the store is back: {error}", error=error))
+
+    def note_back(self) -> None:
+        """Tell that the store is back."""
+        if self.is_away:
+            self.is_away = False
+            self.told(_("the store is back"))
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from typing import Final
 import anyio.to_thread
 
 from klingflow.cluster import handbox, supplies
+from klingflow.cluster.address import CLAIMS
 from klingflow.cluster.exclusive import answered, claim
 from klingflow.cluster.giving_back import put_back
 from klingflow.cluster.hand import Hand, Leave, Since, answer_name, bought, unbroken
@@ -85,13 +86,30 @@ async def page(hand: Hand, batch: str, number: int) -> Page:
     known = hand.pages.get((batch, number))
     if known is not None:
         return known
-    while (data := await hand.get(page_name(batch, number))) is None:
-        await hand.pause(hand.waits.longest_look_s)  # the wrong store, or one that is behind
+    name = page_name(batch, number)
+    if (data := await hand.get(name)) is None:
+        data = await _awaited(hand, name)
     found = from_bytes(data, batch, number)
     if len(hand.pages) >= _PAGES_KEPT:
         hand.pages.clear()
     hand.pages[batch, number] = found
     return found
+
+
+async def _awaited(hand: Hand, name: str) -> bytes:
+    """Return a page that a store does not have: the wrong store, or one that is behind."""
+    hand.told(
+        _(
+            "{store} does not have {name}: {claims} has to lead to one store on every host, and"
+            " where `run --cluster` hands over",
+            store=hand.store.described,
+            name=name,
+            claims=CLAIMS,
+        )
+    )
+    while (data := await hand.get(name)) is None:
+        await hand.pause(hand.waits.longest_look_s)
+    return data
 
 
 async def buy(
@@ -287,6 +305,7 @@ async def _given_back(hand: Hand, order: Purchase) -> Purchase:
 
 async def _claim(hand: Hand, intent: Purchase, leave: Leave) -> Purchase | None:
     def away(error: StoreAway) -> None:
+        hand.note_away(error)
         if leave.wanted:
             raise asyncio.CancelledError from error
 
