@@ -4,6 +4,7 @@ one `.mo` that gettext reads.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,11 @@ def compile_catalogues(locale: Path = LOCALE) -> None:
                         whole.add(message.id, message.string, context=message.context)
         target = folder / "LC_MESSAGES" / "klingflow.mo"
         target.parent.mkdir(exist_ok=True)
-        with target.open("wb") as file:
+        # Two environments may be installed at once, and somebody may read what is there.
+        partial = target.with_name(f"{os.getpid()}.mo")
+        with partial.open("wb") as file:
             write_mo(file, whole)
+        partial.replace(target)
 
 
 class CustomBuildHook(BuildHookInterface[Any]):
