@@ -17,7 +17,7 @@ from klingflow.cluster.orders import Ref, Terms, as_bytes, page_name, pages
 from klingflow.cluster.store import FolderStore
 from klingflow.cluster.ticks import Ticks, note_of
 from klingflow.gateway.http import Gateway
-from klingflow.ledger.lines import lock_header, parse_journal
+from klingflow.ledger.lines import journal_line, lock_header, parse_journal
 from klingflow.ledger.uids import uid_of
 from klingflow.model import Json, Purchase
 from klingflow.runner.context import Job
@@ -39,6 +39,11 @@ def a_store(folder: Path) -> FolderStore:
     """An empty store."""
     folder.mkdir(parents=True, exist_ok=True)
     return FolderStore(folder)
+
+
+def put(store: FolderStore, end: str, purchase: Purchase) -> None:
+    """Make an object of a purchase."""
+    assert store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
 
 
 def terms_of(store: FolderStore, **more: object) -> Terms:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
 
 from klingflow.ledger.places import LedgerPaths
@@ -41,3 +43,8 @@ def keep(paths: LedgerPaths, *purchases: Purchase) -> None:
 def keys(paths: LedgerPaths) -> list[tuple[str, str]]:
     """Each purchase's key and state, as the files say."""
     return sorted((p.key, p.state) for p in read(paths).purchases.values())
+
+
+def files_below(folder: Path) -> dict[Path, bytes]:
+    """What every file below a folder holds."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -14,6 +14,11 @@ ORIGIN = "https://gateway.example.com"
 _numbers = count(1)
 
 
+def at(minute: int) -> str:
+    """A time after those above, by its minute."""
+    return f"2026-06-08T07:{minute:02}:00.000Z"
+
+
 def intent(
     shot: str,
     take: int = 1,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import anyio
 from jsonschema import Draft202012Validator
 
 from klingflow.api import loading, running, site
@@ -23,6 +24,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import Answer, NoReply, Reply
 from klingflow.model import Purchase
 from klingflow.runner.context import Context, Job
+from klingflow.runner.upload import upload
 from tests.boxes import film
 from tests.harness import pipeline_at
 from tests.purchases import submitted
@@ -242,3 +244,9 @@ def a_run(
         yield Run(job, gateway, context, told, clock)
         for event in told:
             LOG.validate(event)
+
+
+def uploaded(run: Run) -> None:
+    """Upload what is to be uploaded now."""
+    while (file := run.context.sending.next()) is not None:
+        anyio.run(upload, run.context, file)

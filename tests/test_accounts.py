@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from klingflow.ledger.accounts import merge
 from klingflow.ledger.lifecycle import TRANSITIONS, advance, last_event, placed
 from klingflow.model import Bought, Event, Purchase
-from tests.purchases import AT, LATER, intent, submitted, succeeded
+from tests.purchases import AT, LATER, at, intent, submitted, succeeded
 
 
 def lives() -> st.SearchStrategy[list[Purchase]]:
@@ -38,10 +38,6 @@ def lives() -> st.SearchStrategy[list[Purchase]]:
         return accounts
 
     return draw_life()
-
-
-def at(minute: int) -> str:
-    return f"2026-06-08T07:{minute:02}:00.000Z"
 
 
 def both_ways(*accounts: Purchase) -> tuple[Purchase, list[Purchase]]:

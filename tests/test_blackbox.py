@@ -23,13 +23,10 @@ from klingflow.ledger.places import LedgerPaths, Site, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, open_ledger, read
 from klingflow.model import Failure, Place, Problem, Purchase
+from tests.keeping import files_below, now
 from tests.purchases import AT, LATER, done, intent, submitted
 
 LIMITED = Failure("limited", "rate_limit", "slow down")
-
-
-def now() -> str:
-    return LATER
 
 
 @pytest.fixture
@@ -77,10 +74,6 @@ def box_of(paths: LedgerPaths) -> Path:
     assert paths.box
     (folder,) = boxes.folders_of(paths.box)
     return folder
-
-
-def files(state: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
 
 
 def tasks(paths: LedgerPaths) -> set[str | None]:
@@ -200,10 +193,10 @@ def test_looking_and_opening_leave_no_trace(paths: LedgerPaths, state: Path) -> 
     open_ledger(paths, now).close()
     assert not state.exists()
     keep(paths, submitted("opening"))
-    before = files(state)
+    before = files_below(state)
     read(said(paths))
     open_ledger(paths, now).close()
-    assert files(state) == before
+    assert files_below(state) == before
 
 
 @pytest.mark.parametrize("file", ["lock", "pruned"])
@@ -218,15 +211,15 @@ def test_a_ledger_from_elsewhere_tells_the_black_box_nothing(
     planted = submitted("planted")
     with getattr(clone, file).open("ab") as lines:
         lines.write(lock_line(planted))
-    before = files(state)
+    before = files_below(state)
     open_ledger(clone, now).close()
-    assert files(state) == before
+    assert files_below(state) == before
     keep(clone, submitted("door"))
     keep(clone, advance(planted, "parked", LATER))
-    theirs = {path: data for path, data in files(state).items() if path not in before}
+    theirs = {path: data for path, data in files_below(state).items() if path not in before}
     kept = {path.name: data.count(b"\n") for path, data in theirs.items()}
     assert kept == {"bought.jsonl": 1, "asked.jsonl": 1, "place.json": 1}
-    assert all(files(state)[path] == data for path, data in before.items())
+    assert all(files_below(state)[path] == data for path, data in before.items())
     assert tasks(paths) == {"task_opening"}
 
 
@@ -262,7 +255,7 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout and other.stdout.readline() == "held\n"
-        before = files(state)
+        before = files_below(state)
         with (
             pytest.raises(
                 LedgerHeld, match=r"film\.yaml, whose ledger this one is a copy of"
@@ -271,7 +264,7 @@ def test_two_copies_of_one_ledger_are_not_run_at_once(
         ):
             ledger.begin_box()
         assert held.value.pid == other.pid
-        assert files(state) == before
+        assert files_below(state) == before
         shutil.rmtree(paths.hidden)
         assert paths.anchor
         paths.anchor.unlink()
@@ -319,11 +312,11 @@ def test_without_it_neither_is_anything_restored_nor_kept(
 ) -> None:
     keep(paths, submitted("opening"))
     clean(paths)
-    before = files(state)
+    before = files_below(state)
     alone = ledger_paths(tmp_path / "film" / "film.yaml")
     keep(alone, submitted("alley"))
     assert read(alone).task_ids.keys() == {"task_alley"}
-    assert files(state) == before
+    assert files_below(state) == before
     # What was begun anew on purpose stays so, except for bodies that would be bought again.
     assert read(paths).task_ids.keys() == {"task_alley"}
     assert not read(paths).former

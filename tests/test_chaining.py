@@ -25,12 +25,11 @@ from klingflow.model import Json, Purchase
 from klingflow.runner.buy import buy
 from klingflow.runner.fetch import fetch
 from klingflow.runner.queues import queue
-from klingflow.runner.upload import upload
 from klingflow.words import Text
 from tests.greys import film
 from tests.pictures import png
 from tests.purchases import done, succeeded
-from tests.runs import Run, Shown, Video, a_run, said
+from tests.runs import Run, Shown, Video, a_run, said, uploaded
 
 PUBLIC = "https://cdn.example.com/refs"
 FILM, SMALL = film(5), film(5, (320, 180))
@@ -64,12 +63,6 @@ def a_film(
         for action in (*run.job.plan.actions, *also_fetched(run.job.plan)):
             queue(run.context, run.context.wanted(0, action))
         yield run
-
-
-def uploaded(run: Run) -> None:
-    """Upload what is to be uploaded now."""
-    while (file := run.context.sending.next()) is not None:
-        anyio.run(upload, run.context, file)
 
 
 def kept(folder: Path) -> list[Path]:

@@ -38,7 +38,7 @@ from klingflow.manifest.request import fingerprint
 from klingflow.model import Failure, Json, Purchase
 from klingflow.runner.context import Job
 from tests import clusters
-from tests.clusters import LINEAGE, a_store, terms_of
+from tests.clusters import LINEAGE, a_store, put, terms_of
 from tests.purchases import AT, LATER
 
 pytestmark = pytest.mark.anyio
@@ -70,11 +70,6 @@ def order(store: FolderStore, name: str = "alley") -> Purchase:
 def hand_out(store: FolderStore, *orders: Purchase) -> None:
     """Put the page of a batch, without any ledger."""
     clusters.hand_over(store, orders, batch=BATCH)
-
-
-def put(store: FolderStore, end: str, purchase: Purchase) -> None:
-    """Make an object of a purchase."""
-    assert store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
 
 
 def of_a_night(store: FolderStore) -> Iterator[tuple[str, Purchase]]:

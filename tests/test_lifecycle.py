@@ -32,7 +32,7 @@ from klingflow.manifest.schema import generate
 from klingflow.model import Bought, Event, Failure, Node, Price, Purchase, Request, Shot, State
 from klingflow.terminal import lock_commands
 from tests import pages
-from tests.purchases import AT, LATER, done, intent, submitted, succeeded
+from tests.purchases import AT, LATER, at, done, intent, submitted, succeeded
 
 # ---------------------------------------------------------------- one row per word
 
@@ -293,10 +293,6 @@ def test_nothing_happens_to_what_was_refused(event: Event) -> None:
 
 
 # ---------------------------------------------------------------- where it stands
-
-
-def at(minute: int) -> str:
-    return f"2026-06-08T07:{minute:02}:00.000Z"
 
 
 def test_a_purchase_remembers_the_take_it_was_bought_for() -> None:

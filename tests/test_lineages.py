@@ -11,7 +11,7 @@ from klingflow.errors import UsageError
 from klingflow.ledger.places import Site, site_at
 from klingflow.ledger.store import open_ledger, read
 from klingflow.terminal import lineage_commands
-from tests.keeping import keep, now
+from tests.keeping import files_below, keep, now
 from tests.purchases import submitted
 
 
@@ -42,10 +42,6 @@ def lineage(site: Site) -> str:
     return read(site.paths).lineage
 
 
-def files(state: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
-
-
 def test_a_fork_is_a_film_of_its_own(home: Site, copy: Site) -> None:
     """What the lock holds stays, and what was done at this place goes along."""
     before, place = lineage(home), copy.paths.box
@@ -72,7 +68,7 @@ def test_a_fork_before_anything_was_bought_holds_no_takes_of_the_film_before(hom
 def test_forgetting_says_what_is_lost_and_leaves_the_lock(home: Site, copy: Site) -> None:
     box = home.paths.box
     assert box
-    before, lock = files(box.state), home.paths.lock.read_bytes()
+    before, lock = files_below(box.state), home.paths.lock.read_bytes()
     asked: list[Remembered] = []
 
     def says_no(found: Remembered) -> bool:
@@ -80,11 +76,11 @@ def test_forgetting_says_what_is_lost_and_leaves_the_lock(home: Site, copy: Site
         return False
 
     found, done = forget(home, says_no)
-    assert (asked, done, files(box.state)) == ([found], False, before)
+    assert (asked, done, files_below(box.state)) == ([found], False, before)
     assert sorted(found.places) == [(str(copy.manifest), 1), (str(home.manifest), 2)]
     assert found.lost == 1  # c, which only the copy's lock has
     assert forget(home, lambda found: True)[1]
-    assert (files(box.state), home.paths.lock.read_bytes()) == ({}, lock)
+    assert (files_below(box.state), home.paths.lock.read_bytes()) == ({}, lock)
     assert forget(home, lambda found: True)[0].places == []
 
 

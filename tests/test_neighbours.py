@@ -20,13 +20,10 @@ from klingflow.ledger.lines import (
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger, read
 from klingflow.model import Purchase
+from tests.keeping import now
 from tests.purchases import LATER, submitted
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
-
-
-def now() -> str:
-    return LATER
 
 
 def folder(tmp_path: Path, name: str) -> LedgerPaths:

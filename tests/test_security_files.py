@@ -19,15 +19,12 @@ from klingflow.ledger.lines import journal_line, lock_header, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger, read
 from klingflow.sandbox.book import Book
-from tests.purchases import LATER, submitted
+from tests.keeping import now
+from tests.purchases import submitted
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="links, pipes and owners as POSIX has them"
 )
-
-
-def now() -> str:
-    return LATER
 
 
 @pytest.fixture

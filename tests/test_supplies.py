@@ -23,10 +23,10 @@ from klingflow.cluster.waits import Supply, waiting, waits_of
 from klingflow.gateway.outcomes import NoReply
 from klingflow.ledger.book import doubt
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import journal_line, parse_journal
+from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.uids import next_try, uid_of
 from klingflow.model import AssetSettings, Failure, Json, Purchase
-from tests.clusters import LINEAGE, a_hand, a_store, asked, lines, order, states, terms_of
+from tests.clusters import LINEAGE, a_hand, a_store, asked, lines, order, put, states, terms_of
 from tests.greys import film
 from tests.purchases import LATER
 from tests.runs import LOST, Scripted, Shown, Video, said
@@ -49,11 +49,6 @@ NEEDS = {"opening": Supply(order=OPENING.uid)}
 def store(tmp_path: Path) -> FolderStore:
     """A store that nobody has used yet."""
     return a_store(tmp_path / "store")
-
-
-def put(store: FolderStore, end: str, purchase: Purchase) -> None:
-    """Make an object of a purchase."""
-    assert store.put(f"purchases/{purchase.uid}.{end}", journal_line(purchase))
 
 
 def bring(store: FolderStore, folder: Path, video: bytes = FILM, url: str | None = None) -> None:

@@ -18,9 +18,8 @@ from klingflow.decide.schedule import Wanted
 from klingflow.gateway.outcomes import NoReply
 from klingflow.runner.buy import buy
 from klingflow.runner.queues import queue
-from klingflow.runner.upload import upload
 from tests.pictures import png
-from tests.runs import Run, Video, a_run, said
+from tests.runs import Run, Video, a_run, said, uploaded
 
 STILL = png()
 NAME = f"{hashlib.sha256(STILL).hexdigest()}.png"
@@ -39,12 +38,6 @@ def a_film(folder: Path, *videos: Video | NoReply, **about: Any) -> Iterator[Run
         for action in run.job.plan.actions:
             queue(run.context, run.context.wanted(0, action))
         yield run
-
-
-def uploaded(run: Run) -> None:
-    """Upload what is to be uploaded."""
-    while (file := run.context.sending.next()) is not None:
-        anyio.run(upload, run.context, file)
 
 
 def good() -> Video:
