@@ -303,13 +303,13 @@ def test_a_batch_that_is_stopped_is_over_when_its_last_task_is() -> None:
 
 
 def test_a_refused_key_halts_all_until_a_person_says_so() -> None:
-    """Tasks on their way go on."""
+    """Tasks on their way go on. Each host has a key of its own, so it is named."""
     made = desk(5, Settings(Rate(6000, 60.0), 2))
     first, _ = granted(made)
     told = Bought(first, "rejected", kind="quota", reason="no money", sent=True, stops=True)
-    made.bought(told, 1.0, 0.5)
+    made.bought(replace(told, host="north"), 1.0, 0.5)
     assert granted(made, 60.0) == []
-    assert made.status(60.0)["halted"] == "the gateway refuses us (quota): no money"
+    assert made.status(60.0)["halted"] == "the gateway refuses us (quota): no money (host north)"
     made.go_on()
     assert len(granted(made, 60.0)) == 1
 

@@ -48,7 +48,8 @@ class Standing:
         """Halt where no further create has a chance."""
         if told.sent and told.stops:
             kind = word(told.kind or "unknown")
-            self.halt(_("the gateway refuses us ({kind}): {reason}", kind=kind, reason=told.reason))
+            why = _("the gateway refuses us ({kind}): {reason}", kind=kind, reason=told.reason)
+            self.halt(_("{why} (host {host})", why=why, host=told.host) if told.host else why)
         if self.unsent >= (PATIENT_ROUNDS if self.proven else FIRST_ROUNDS):
             self.halt(_("the gateway cannot be reached"))
         if not self.proven and self.off_the_mark >= PAGES:
