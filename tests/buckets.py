@@ -12,7 +12,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Service(ThreadingHTTPServer):
-    """Objects by their paths. `conditional` says whether a put can ask that nothing be there."""
+    """Objects by their paths. `conditional` says whether a put can ask that nothing be there; `lie`
+    is what it does meanwhile instead of what it is asked: "denied", "busy", "error in 200", "cut
+    off".
+    """
 
     daemon_threads = True
 
@@ -20,6 +23,7 @@ class Service(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.conditional = conditional
+        self.lie = ""
         self.turn = threading.Lock()
 
     @property
@@ -39,6 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Put an object."""
+        if self._refused():
+            return None
         path = unquote(urlsplit(self.path).path)
         data = self.rfile.read(int(self.headers["content-length"]))
         with self.server.turn:
@@ -50,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Get an object, or list some."""
+        if self._refused():
+            return None
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         if "list-type" in query:
@@ -57,7 +65,21 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.server.objects.get(unquote(parts.path))
         if data is None:
             return self._say(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        match self.server.lie:
+            case "error in 200":
+                data = b"<Error><Code>InternalError</Code></Error>"
+            case "cut off":
+                data = data[: len(data) // 2]
         self._say(200, data)
+
+    def _refused(self) -> bool:
+        refusals = {"denied": (403, "AccessDenied"), "busy": (503, "SlowDown")}
+        if self.server.lie not in refusals:
+            return False
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        status, code = refusals[self.server.lie]
+        self._say(status, f"<Error><Code>{code}</Code></Error>".encode())
+        return True
 
     def _listed(self, bucket: str, prefix: str) -> bytes:
         stem = bucket.rstrip("/") + "/"

@@ -142,8 +142,11 @@ class Bucket:
     the service is, is the environment's to say. All calls block.
     """
 
-    def __init__(self, address: str, environ: Mapping[str, str]) -> None:
-        """Raises UsageError for a bucket that cannot be used; nothing is asked yet."""
+    def __init__(self, address: str, environ: Mapping[str, str], most_bytes: int) -> None:
+        """No object of over `most_bytes` is read whole. Raises UsageError for a bucket that cannot
+        be used; nothing is asked yet.
+        """
+        self._most_bytes = most_bytes
         endpoint = endpoint_in(environ) if urlsplit(address).scheme == "s3" else None
         region = environ.get(_REGION) if endpoint else None
         self._settings = AssetSettings(address, endpoint=endpoint, region=region)
@@ -177,12 +180,15 @@ class Bucket:
         raise failure  # here, so that no traceback shows what it came from
 
     def get(self, name: str) -> bytes | None:
-        """Return what an object holds; None where there is none. Raises StoreAway."""
+        """Return what an object holds; None where there is none. Of one that is too large
+        nothing: nobody can believe it. Raises StoreAway.
+        """
         import obstore  # for start-up
         from obstore.exceptions import NotFoundError
 
         try:
-            return bytes(obstore.get(self._objects, name).bytes())
+            found = obstore.get(self._objects, name)
+            return bytes(found.bytes()) if found.meta["size"] <= self._most_bytes else b""
         except (NotFoundError, FileNotFoundError):
             return None
         except Exception as error:

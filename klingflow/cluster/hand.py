@@ -21,7 +21,7 @@ from klingflow.assets.stores import Store
 from klingflow.cluster.handbox import HandBox
 from klingflow.cluster.orders import OrdersDamaged, Page
 from klingflow.cluster.reports import Bought, BoughtAs
-from klingflow.cluster.store import Chapter, PutOnce, copy_video, told_of
+from klingflow.cluster.store import Chapter, PutOnce, copy_video, told_of, uid_of_object
 from klingflow.cluster.ticks import Ticks
 from klingflow.decide.belief import Names
 from klingflow.errors import StoreAway
@@ -190,11 +190,16 @@ async def unbroken(work: Callable[[Leave], Awaitable[T]]) -> T:
 
 
 def line_in(data: bytes, name: str) -> Purchase:
-    """Return the purchase that an object of the store holds. Raises OrdersDamaged."""
+    """Return the purchase that an object of the store holds. Raises OrdersDamaged, also for one
+    that is of another purchase than its name says.
+    """
     parsed = parse_journal(data, name)
     if len(parsed.accounts) != 1 or parsed.damaged:
         raise OrdersDamaged(_("{name} is damaged", name=name))
-    return parsed.accounts[0]
+    (found,) = parsed.accounts
+    if found.uid != uid_of_object(name):
+        raise OrdersDamaged(_("{name} is of another purchase: {uid}", name=name, uid=found.uid))
+    return found
 
 
 def answer_name(purchase: Purchase) -> str:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from klingflow.cluster.orders import Page, Terms, following, from_bytes, unreadable
-from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce
+from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce, uid_of_object
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import CLUSTER
 from klingflow.ledger.lines import Parsed, parse_journal
 from klingflow.ledger.uids import attempt_of, film_of
-from klingflow.model import Json, Problem, Purchase, State
+from klingflow.model import Json, Place, Problem, Purchase, State
 
 # Objects read at once: from a bucket each takes a round trip.
 _AT_ONCE: Final = 16
@@ -65,7 +65,7 @@ class Reader:
         for name, parsed in self._read_objects(book).items():
             _take_in(told, parsed)
             if parsed.damaged or not parsed.accounts:
-                damaged.add(_uid_in(name))
+                damaged.add(uid_of_object(name))
         told.accounts += [*_doubted(told, damaged, book)]
         told.accounts += [*_following(told, book)]
         return told
@@ -85,7 +85,7 @@ class Reader:
         wanted = set(_open(self._names(PURCHASES), book))
         self._objects = {name: kept for name, kept in self._objects.items() if name in wanted}
         for name, data in _got(self.store, sorted(wanted - self._objects.keys())):
-            self._objects[name] = _parsed(data, name)
+            self._objects[name] = _about(uid_of_object(name), _parsed(data, name))
         return self._objects
 
     def _read(self, folder: str, known: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -113,7 +113,7 @@ def _open(names: Iterable[str], book: Book) -> Iterator[str]:
     """The objects of purchases whose end the book does not know."""
     chapters: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
-        chapters[_uid_in(name)].append(name.partition(".")[2])
+        chapters[uid_of_object(name)].append(name.partition(".")[2])
     for uid, there in chapters.items():
         if uid not in book.pruned and not _has_ended(book.purchases.get(uid), there):
             yield from (f"{PURCHASES}/{uid}.{chapter}" for chapter in there)
@@ -166,9 +166,15 @@ def _parsed(data: bytes, name: str) -> Parsed:
     return parse_journal(data.rstrip(b"\n") + b"\n", name)
 
 
-def _uid_in(name: str) -> str:
-    """Return whose object of purchases it is, by its name."""
-    return name.removeprefix(f"{PURCHASES}/").partition(".")[0]
+def _about(uid: str, parsed: Parsed) -> Parsed:
+    """Return what an object says of the purchase that its name is of. One that speaks of another is
+    damaged: it was put in the wrong place, and says nothing of either.
+    """
+    parsed.doubts = [doubt for doubt in parsed.doubts if doubt.uid == uid]
+    if all(account.uid == uid for account in parsed.accounts):
+        return parsed
+    strange = Problem("damaged_line", Place(parsed.file, 1))
+    return Parsed(parsed.file, damaged=parsed.damaged or [b""], problems=[strange])
 
 
 def _doubted(told: Told, damaged: Collection[str], book: Book) -> Iterator[Purchase]:

@@ -32,6 +32,8 @@ ACCOUNTS: Final = "accounts"
 Chapter = Literal["intent", "answer", "resolved", "doubt", "done", "parked"]
 _FOLDERS: Final = (ORDERS, PURCHASES, VIDEOS, PIECES, ACCOUNTS, SCRATCH, "probes")
 _PIECE: Final = 1 << 20
+# No object that klingflow makes is as large, videos apart: a page of a hundred orders at most.
+MOST_BYTES: Final = 64 << 20
 _MARK: Final = "store.json"
 _PROBE: Final = "probes/put-once"
 _BUCKETS: Final = frozenset({"s3", "gs", "az"})
@@ -48,6 +50,11 @@ _AWAY: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 def told_of(uid: str, chapter: Chapter) -> str:
     """Return the name of the object that tells this of a purchase."""
     return f"{PURCHASES}/{uid}.{chapter}"
+
+
+def uid_of_object(name: str) -> str:
+    """Return whose object of purchases it is, by its name."""
+    return name.removeprefix(f"{PURCHASES}/").partition(".")[0]
 
 
 class PutOnce(Protocol):
@@ -72,7 +79,9 @@ class PutOnce(Protocol):
         ...
 
     def get(self, name: str) -> bytes | None:
-        """Return what an object holds; None where there is none. Raises StoreAway."""
+        """Return what an object holds; None where there is none. Of one larger than MOST_BYTES
+        nothing: nobody can believe it. Raises StoreAway.
+        """
         ...
 
     def names(self, folder: str) -> list[str]:
@@ -103,7 +112,7 @@ def open_store(address: str, environ: Mapping[str, str], state: Path | None) -> 
     if scheme in _BUCKETS:
         from klingflow.assets.objects import Bucket  # for start-up, and an extra
 
-        store: PutOnce = Bucket(address, environ)
+        store: PutOnce = Bucket(address, environ, MOST_BYTES)
     elif scheme in ("", "file"):
         store = FolderStore(Path(address.removeprefix("file://")))
     else:
@@ -295,9 +304,10 @@ class FolderStore:
             return None
         with file:
             try:
-                return file.read()
+                data = file.read(MOST_BYTES + 1)
             except OSError as error:
-                raise self._away(error) from error
+                raise self._away(error, name) from error
+        return data if len(data) <= MOST_BYTES else b""
 
     def _opened_object(self, path: Path) -> BinaryIO | None:
         """Open an object, through no link, and no device; None where there is none."""
@@ -313,7 +323,7 @@ class FolderStore:
                 raise self._away(error) from error
             return None
         except OSError as error:
-            raise self._away(error) from error
+            raise self._away(error, path.relative_to(self._folder).as_posix()) from error
 
     def names(self, folder: str) -> list[str]:
         """Return the names of all objects below a folder, sorted."""
@@ -359,8 +369,17 @@ class FolderStore:
     def _is_there(self) -> bool:
         return (self._folder / _MARK).is_file() and (self._folder / PURCHASES).is_dir()
 
-    def _away(self, error: OSError) -> StoreAway:
+    def _away(self, error: OSError, name: str = "") -> StoreAway:
         why = _("is not there") if error.errno in _AWAY else error.strerror or str(error)
+        if name:
+            return StoreAway(
+                _(
+                    "the store {folder} cannot be used now: {name}: {why}",
+                    folder=self._folder,
+                    name=name,
+                    why=why,
+                )
+            )
         return StoreAway(
             _("the store {folder} cannot be used now: {why}", folder=self._folder, why=why)
         )
