@@ -17,8 +17,8 @@ from klingflow.cluster import hands
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref, as_bytes, failed, page_name, pages, unused
 from klingflow.cluster.reports import Bought
-from klingflow.cluster.store import FolderStore, told_of
-from klingflow.cluster.supplies import end_of
+from klingflow.cluster.store import Chapter, FolderStore, told_of
+from klingflow.cluster.supplies import Claims, claims_of, end_of
 from klingflow.cluster.waits import Supply, waiting, waits_of
 from klingflow.gateway.outcomes import NoReply
 from klingflow.ledger.book import doubt
@@ -144,6 +144,44 @@ async def test_what_brings_no_video_has_failed(
     put(store, end, purchase)
     with a_hand(store, tmp_path / "host") as hand:
         assert (await end_of(hand, OPENING.uid))[0] == expected
+
+
+SECOND = replace(OPENING, uid=uid_of(LINEAGE, OPENING.shot, 1, 2), attempt=2)
+SOLD, SOLD_AGAIN = (advance(o, "accepted", LATER, task_id="task") for o in (OPENING, SECOND))
+AGAIN = replace(
+    advance(SOLD, "failed", LATER, error=BUSY), evidence={"cluster": {}, "again": SECOND.uid}
+)
+COME = advance(advance(SOLD_AGAIN, "succeeded", LATER), "downloaded", LATER, sha256="aa")
+
+
+@pytest.mark.parametrize(("told", "expected"), [
+    ([("intent", OPENING)], Claims(1)),
+    ([("answer", SOLD)], Claims(1)),
+    ([("answer", advance(OPENING, "refused", LATER, error=LIMITED))], Claims(1)),
+    ([("answer", advance(OPENING, "refused", LATER, error=REFUSED))], Claims(0, has_come=False)),
+    ([("done", AGAIN)], Claims(1)),
+    ([("done", AGAIN), ("answer", SOLD_AGAIN)], Claims(2)),
+    ([("done", AGAIN), ("done", COME)], Claims(2, has_come=True)),
+    ([("done", AGAIN), ("answer", advance(SECOND, "refused", LATER, error=REFUSED))],
+     Claims(1, has_come=False)),
+])  # fmt: skip
+async def test_claims_count_what_they_cost(
+    store: FolderStore, tmp_path: Path, told: list[tuple[Chapter, Purchase]], expected: Claims
+) -> None:
+    """Each attempt, unless it certainly bought nothing; and whether anything comes of them."""
+    for chapter, purchase in told:
+        put(store, chapter, purchase)
+    with a_hand(store, tmp_path / "host") as hand:
+        assert await claims_of(hand, OPENING.uid) == expected
+
+
+async def test_claims_that_nobody_can_read_may_cost_something(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """One was made."""
+    store.put(told_of(OPENING.uid, "answer"), b"damaged")
+    with a_hand(store, tmp_path / "host") as hand:
+        assert await claims_of(hand, OPENING.uid) == Claims(1)
 
 
 async def test_what_a_person_has_settled_is_not_tried_again(
