@@ -16,6 +16,7 @@ from klingflow.gateway.http import Gateway, Timeouts
 from klingflow.gateway.outcomes import Doubtful, NoReply, Reply, Succeeded
 from klingflow.gateway.query_replies import read_query
 from klingflow.gateway.reading import MAX_BODY_BYTES, Cut, Stream
+from klingflow.words import Text
 from tests.wire import DRIP, HANG, RESET, http, serve
 
 KEY = "sk-0123456789abcdef0123456789"
@@ -207,6 +208,15 @@ async def test_what_is_no_reply_is_heard_all_the_same() -> None:
         answer = await gateway.create(BODY, "shot/1")
     assert isinstance(answer, NoReply) and answer.sent
     assert answer.heard == b"HTTP/2 200 {task_1} [the key]"
+
+
+async def test_klingflows_own_word_for_what_came_is_translated() -> None:
+    """It stands inside of another sentence, and both go into the ledger."""
+    async with serve(b"") as wire, Gateway(wire.base, KEY) as gateway:
+        answer = await gateway.create(BODY, "shot/1")
+    assert isinstance(answer, NoReply) and isinstance(answer.reason, Text)
+    said = answer.reason.said_by(lambda template: f"⟦{template}⟧")
+    assert "(⟦the server left without an answer⟧)⟧" in said
 
 
 async def test_the_key_is_seen_nowhere(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,7 @@ import httpcore
 
 from klingflow.gateway.reading import Incoming
 from klingflow.gateway.tcp import Wire
+from klingflow.words import _
 
 _READ_BYTES: Final = 64 * 1024
 # The longest head of a reply, as httpcore has it.
@@ -123,7 +124,7 @@ class Connection:
         """Wait for more of the reply. Raises httpcore.RemoteProtocolError, ReadError."""
         data = await self._wire.read(_READ_BYTES, seconds)
         if not data and self._grammar.their_state is h11.SEND_RESPONSE:
-            raise httpcore.RemoteProtocolError("the server left without an answer")
+            raise httpcore.RemoteProtocolError(_("the server left without an answer"))
         if len(self.heard) < _HEARD_BYTES:
             self.heard += data[:_HEARD_BYTES]
         self._grammar.receive_data(data)

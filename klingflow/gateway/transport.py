@@ -32,7 +32,7 @@ from klingflow.gateway.payload import clean
 from klingflow.gateway.reading import Cut, Incoming, headers_of, read_body, unpacked
 from klingflow.gateway.secret import Secret
 from klingflow.gateway.tcp import connect
-from klingflow.words import _
+from klingflow.words import Text, _
 
 # Shorter than the 60–75 s after which common servers close a quiet connection.
 KEPT_S: Final = 20.0
@@ -90,7 +90,11 @@ def no_reply(error: Exception, secret: Secret, heard: bytes = b"") -> NoReply:
     quote the server, which may quote the key.
     """
     sent, reason = reason_of(error)
-    detail = clean(secret.clean_text(str(error)), 200)
+    told = str(error)  # a sentence, where it is klingflow's own
+    if isinstance(told, Text):
+        detail: str = told.mapped(secret.clean_text)
+    else:
+        detail = clean(secret.clean_text(told), 200)
     said = _("{reason} ({detail})", reason=reason, detail=detail) if detail else reason
     return NoReply(sent, said, secret.clean_words(heard))
 
