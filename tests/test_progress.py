@@ -54,7 +54,7 @@ SAID = [
     ("parked", {"failure": FAILURE}, "parked: busy"),
     ("downloading", {}, "downloading"),
     ("download_retry", {"reason": "404", "pause_s": 1}, "not downloaded yet: 404; again in 1s"),
-    ("download_retry", {"reason": "cut", "pause_s": 0.1}, "not downloaded yet: cut; again at once"),
+    ("download_retry", {"reason": "cut", "pause_s": 0.5}, "not downloaded yet: cut; again at once"),
     ("done", {"file": "outputs/a.mp4", "size_bytes": 1}, "done: outputs/a.mp4"),
     ("undelivered", {"reason": "404"}, "NOT downloaded: 404; klingflow fetch tries again"),
     ("remarked", {"remarks": [{"kind": "black"}]}, "look at it: black throughout"),
@@ -65,6 +65,7 @@ SAID = [
     ("stopped", {"reason": "a cap"}, "buying has stopped: a cap"),
     ("leaving", {"reason": "interrupted"}, "leaving: interrupted"),
     ("away", {"reason": "no store"}, "waiting: no store"),
+    ("given_back", {"reason": "3 of them"}, "the store had lost claims: 3 of them"),
     (
         "silent",
         {"host": "north"},

@@ -31,7 +31,6 @@ Sink = Callable[[Event], None]
 Prefixes = Mapping[str, str]
 
 _USUAL = Limits()
-_A_MOMENT_S = 0.5  # a pause below is not said in seconds
 
 
 class Watch:
@@ -237,7 +236,7 @@ def _because(event: Event) -> str:
 def _pause(event: Event) -> str:
     if "pause_s" not in event:
         return ""
-    if event["pause_s"] < _A_MOMENT_S:
+    if round(event["pause_s"]) < 1:  # "in 0s" would be no answer
         return _("; again at once")
     return _("; again in {pause_s}", pause_s=console.duration(event["pause_s"]))
 
