@@ -201,3 +201,16 @@ def test_a_status_says_what_is_at_the_cluster(capsys: Capture) -> None:
     assert done("status", path) == 0
     said = capsys.readouterr().out
     assert "at the cluster  b" in said and "1 at the cluster" in said
+
+
+def test_a_plan_that_is_saved_says_how_it_is_run(capsys: Capture) -> None:
+    """Below the plan; a quiet command and JSON say nothing of it."""
+    at, path = ("--gateway", "https://gw.example.com"), "my plan.json"
+    assert done("plan", film("film.yaml"), *at, "-o", path) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"Saved: {path}. `klingflow run --plan 'my plan.json' --gateway https://gw.example.com`"
+        " buys it, once."
+    )
+    assert done("plan", "film.yaml", *at, "-o", path, "-q") == 0
+    assert done("plan", "film.yaml", *at, "-o", path, "--format", "json") == 0
+    assert "Saved" not in capsys.readouterr().out

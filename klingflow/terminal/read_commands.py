@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
@@ -177,7 +178,16 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
         plan_views.show_forecast(plans[0].forecast, limits)
         show_gateway(access)
         show_question(access)
+        _show_saved(options)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
+
+
+def _show_saved(options: Options) -> None:
+    """Say where the plan was saved, and how it is run."""
+    if options.save is not None:
+        gateway = ["--gateway", options.gateway] if options.gateway else []
+        again = shlex.join(["klingflow", "run", "--plan", options.save, *gateway])
+        console.prose(_("Saved: {path}. `{again}` buys it, once.", path=options.save, again=again))
 
 
 def _show_plans(plans: Sequence[Plan], options: Options) -> None:
