@@ -153,6 +153,8 @@ def test_what_the_author_says_of_a_shot_goes_with_its_clip() -> None:
         ("一行", ("一行",)),
         (["a", "", 3], ("a", "3")),
         ([{"林夏": "走", "阿远": "不"}], ("林夏：走", "阿远：不")),
+        ([{"Anna": "Go."}], ("Anna: Go.",)),
+        ([{"Anna": "走"}, {"林夏": "Go."}], ("Anna：走", "林夏：Go.")),
     ],
 )
 def test_dialogue_is_read_as_lines(value: Json, lines: tuple[str, ...]) -> None:

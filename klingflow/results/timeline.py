@@ -8,6 +8,7 @@ hands in how long each video really is.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
@@ -37,6 +38,7 @@ _NEAR: Final = Fraction(1, 2500)  # 23.976 and 24 are a thousandth apart
 _LONGEST_S: Final = 3600
 _USUAL_RATE, _USUAL_SIZE = Fraction(24), (1280, 720)
 _SIDES: Final = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:3": (4, 3), "3:4": (3, 4)}
+_CHINESE: Final = re.compile("[⺀-鿿＀-￯]")  # and Japanese; marks, too
 STILLS: Final = frozenset({"png", "jpg", "webp"})
 # The fields of GB 45438-2025, annex E; a Label of 1 is "made by AI".
 _MARK: Final = {
@@ -226,10 +228,16 @@ def spoken(dialogue: Json) -> tuple[str, ...]:
     lines = []
     for one in dialogue if isinstance(dialogue, list) else [dialogue]:
         if isinstance(one, Mapping):
-            lines += [f"{plain(who)}：{plain(words)}" for who, words in one.items()]
+            lines += [_line(plain(who), plain(words)) for who, words in one.items()]
         elif said := plain(one):
             lines.append(said)
     return tuple(lines)
+
+
+def _line(who: str, words: str) -> str:
+    """Return a line with its speaker, set apart as the line's own language does it."""
+    is_chinese = _CHINESE.search(who + words)
+    return f"{who}：{words}" if is_chinese else f"{who}: {words}"
 
 
 def plain(value: Json) -> str:

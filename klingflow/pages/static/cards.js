@@ -22,7 +22,8 @@ function drawSheet() {
 
 function sceneOf(name, shots, several) {
   const heading = name === null ? t("No longer in the manifest") : name || t("Without a scene");
-  const count = make("small", {}, " ", t("{n} shots", { n: shots.size }));
+  const counted = shots.size === 1 ? t("{n} shot", { n: 1 }) : t("{n} shots", { n: shots.size });
+  const count = make("small", {}, " ", counted);
   const list = make("ul", { class: "shots" }, [...shots.values()].map(shotOf));
   const title = several || name ? make("h2", {}, make("bdi", {}, heading), count) : null;
   return make("section", { class: "scene", "aria-label": heading }, title, list);

@@ -50,6 +50,7 @@ const CHINESE = {
   "No take passes these filters.": "没有符合筛选条件的镜头。",
   "No longer in the manifest": "清单里已没有",
   "Without a scene": "未分场景",
+  "{n} shot": "{n} 个镜头",
   "{n} shots": "{n} 个镜头",
   "Copy: pick": "复制选用命令",
   "Copy: reject": "复制弃用命令",
