@@ -11,6 +11,7 @@ import os
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class _Watched:
     said: int = 0
     granted: int = 0  # one that comes too late is granted again
     runs: set[str] = field(default_factory=set)  # of the desk: it goes on as a new one
+    events: Counter[str] = field(default_factory=Counter)  # of ended workflows, by their type
 
 
 def figures(shots: int, folder: Path) -> list[Figure]:
@@ -71,6 +73,12 @@ def figures(shots: int, folder: Path) -> list[Figure]:
             "≤ 0.15 s",
             f"{watched.server_cpu_s / shots:.3f} s",
             f"{wall_s:.0f} s in all, {watched.granted:,} grants",
+        ),
+        Figure(
+            "cluster: events in the server's histories a shot",
+            "",
+            f"{watched.events.total() / shots:.1f}",
+            ", ".join(f"{kind} {n / shots:.1f}" for kind, n in watched.events.items()),
         ),
         Figure("cluster: server's database a shot", "≤ 40 KB", f"{used_kb / shots:.1f} KB"),
         Figure("cluster: the larger worker's peak", "≤ 200 MB", f"{watched.worker_mb:.0f} MB"),
@@ -116,6 +124,8 @@ async def _watch(cluster: Cluster, watched: _Watched, ends: threading.Event) -> 
         watched.runs.add(await _run_of(client, account))
         _measure(cluster, watched)
         await asyncio.sleep(_SAID_EVERY_S)  # as a person speaks, again and again
+    async for ended in client.list_workflows("ExecutionStatus != 'Running'"):
+        watched.events[str(ended.workflow_type)] += ended.history_length
     watched.granted = (await client.count_workflows("WorkflowType = 'Shot'")).count
 
 
