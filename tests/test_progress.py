@@ -174,6 +174,30 @@ def test_the_log_holds_every_event_and_what_was_there_before(tmp_path: Path) -> 
     assert "街道" in lines[2]
 
 
+@pytest.mark.parametrize(
+    "there", [b"version: 1\n", b'{"klingflow_lock": 1}\n', b"\0\0\0\x18ftypisom", b"at event\n"]
+)
+def test_nothing_is_added_to_a_file_that_is_no_log(tmp_path: Path, there: bytes) -> None:
+    """A slip of the pen would break a manifest, a ledger or a video that was paid for."""
+    file = tmp_path / "film.yaml"
+    file.write_bytes(there)
+    with (
+        pytest.raises(UsageError, match="no log"),
+        progress.watching([], log=str(file), quiet=True, verbose=False, plain=True),
+    ):
+        pass
+    assert file.read_bytes() == there
+
+
+@pytest.mark.parametrize("there", [b"", b'cut off"}\n{"at": "2026", "event": "poll"}\n'])
+def test_a_log_goes_on_where_it_is_empty_or_was_shortened(tmp_path: Path, there: bytes) -> None:
+    log = tmp_path / "run.jsonl"
+    log.write_bytes(there)
+    with progress.watching([], log=str(log), quiet=True, verbose=False, plain=True) as watch:
+        watch.emit({"at": "2026", "event": "pause"})
+    assert log.read_bytes() == there + b'{"at": "2026", "event": "pause"}\n'
+
+
 def test_a_log_that_cannot_be_opened_is_said_before_anything_is_bought(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match="--log"),

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import string
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from klingflow.errors import ExitCode, UsageError
 from klingflow.model import Limits, Plan
@@ -31,6 +33,9 @@ Sink = Callable[[Event], None]
 Prefixes = Mapping[str, str]
 
 _USUAL = Limits()
+# A line of a log. Its first one may have been cut off, so several are looked at.
+_AN_EVENT = re.compile(rb'^\{(?:"at": "[^"]*", )?"event": "', re.MULTILINE)
+_HEAD_BYTES = 64 * 1024
 
 
 class Watch:
@@ -128,6 +133,8 @@ def _showing(
 @contextmanager
 def _logging(watch: Watch, path: str) -> Iterator[None]:
     try:
+        if not _may_be_a_log(Path(path)):
+            raise UsageError(_("--log {path} is there, and no log; name another file", path=path))
         # The path as it was typed; closed below. Lines end alike on every system.
         file = open(path, "a", encoding="utf-8", newline="\n", buffering=1)  # noqa: PTH123, SIM115
     except OSError as error:
@@ -144,6 +151,17 @@ def _logging(watch: Watch, path: str) -> Iterator[None]:
     finally:
         with suppress(OSError):  # of a full disk `write` has told already
             file.close()
+
+
+def _may_be_a_log(path: Path) -> bool:
+    """True if nothing is lost where events are added to `path`: a slip of the pen would add them to
+    a manifest or a video. A pipe or a device takes them, too. Raises OSError.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return _AN_EVENT.search(head) is not None
 
 
 @contextmanager
