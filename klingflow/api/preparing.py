@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +15,7 @@ from klingflow.api.picking import name_purchases
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import StoreAway, UsageError
 from klingflow.gateway.secret import key_holder
-from klingflow.model import Limits, Manifest
+from klingflow.model import Limits, Manifest, Plan
 from klingflow.words import _
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ def prepare(
     Raises UsageError, and StoreAway where something is to be bought.
     """
     check_apart([(job.site, job.plan.manifest) for job in jobs])
+    for job in jobs:
+        check_names(job.site.record(job.plan.manifest.name), _outputs(job.plan))
     for job in jobs if key else ():
         _check_key_apart(job.plan.manifest, key)
     _check_files(limits, len(jobs))
@@ -63,6 +67,30 @@ def _begin_box(job: Job) -> None:
     box = job.site.paths.box
     if works or job.ledger.entered or (box is not None and box.same_film):
         job.ledger.begin_box()
+
+
+def _outputs(plan: Plan) -> set[str]:
+    """Return where the videos of a plan lie or will lie."""
+    wanted = {action.shot.output for action in plan.actions if action.shot}
+    return wanted | {action.purchase.output or "" for action in plan.actions if action.purchase}
+
+
+def check_names(record: Path, outputs: Iterable[str]) -> None:
+    """Raise UsageError where this process can give a file that is to be written no name: in a
+    locale without UTF-8 a video would be paid for that cannot be kept.
+    """
+    for name in (str(record), *sorted(outputs)):
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                _(
+                    "{name} cannot be the name of a file here, because the locale's file names are"
+                    " {encoding}; set PYTHONUTF8=1, or LC_ALL=C.UTF-8; nothing was bought",
+                    name=name,
+                    encoding=error.encoding,
+                )
+            ) from error
 
 
 def _check_files(limits: Limits, ledgers: int) -> None:
