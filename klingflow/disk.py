@@ -251,11 +251,15 @@ def stays_below(folder: Path, relative: str, tops: Mapping[str, Path] | None = N
     """True if no link on the way to a relative path leads out of its first folder.
 
     The first folder may itself be a link to the place that `tops` has for it: people keep `outputs`
-    on another disk.
+    on another disk. Where the working folder is gone, a relative `folder` has no place, and no
+    link: who writes there gets an OSError.
     """
     top, _, rest = relative.rpartition("/")[0].partition("/")
-    root = (tops or {}).get(top) or Path(os.path.realpath(folder), top)
-    return Path(os.path.realpath(folder / top / rest)).is_relative_to(root)
+    try:
+        root = (tops or {}).get(top) or Path(os.path.realpath(folder), top)
+        return Path(os.path.realpath(folder / top / rest)).is_relative_to(root)
+    except FileNotFoundError:
+        return True
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -519,3 +519,17 @@ def test_a_whole_new_file_is_there_or_is_not(tmp_path: Path) -> None:
     assert found == [True, False, False]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "new"]
     assert (tmp_path / "new").read_bytes() == b"x"
+
+
+def test_a_working_folder_that_is_gone_has_no_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes there hears from the system that there is no such folder."""
+    if sys.platform == "win32":
+        pytest.skip("no folder in use can be deleted there")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert stays_below(Path(), "outputs/film/a.mp4")
+    with pytest.raises(FileNotFoundError):
+        atomic_write(Path("a.mp4"), b"x")

@@ -238,3 +238,15 @@ def test_a_reserve_that_cannot_be_freed_keeps_nothing_from_being_saved(journal: 
     """There may be room without it."""
     journal.with_suffix(".reserve").mkdir()
     assert emergency.save(journal, b"a\n") == emergency.places(journal)[0]
+
+
+def test_a_journal_whose_folder_is_gone_has_the_places_of_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path leads nowhere once the working folder is deleted."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    known = (Path("film.emergency.jsonl"), tmp_path / "elsewhere")
+    assert emergency.save(Path("film.journal"), b"a\n", known) == known[1]
+    assert known[1].read_bytes() == b"\na\n"

@@ -198,3 +198,16 @@ def test_the_film_of_a_draft_is_known_by_its_profile(name: str) -> None:
     draft = draft_of(Path(name), "draft")
     assert (film_of(draft, "draft"), film_of(draft, "rough")) == (Path(name), None)
     assert (draft_of(Path(name), ""), film_of(draft, "")) == (Path(name), None)
+
+
+def test_a_place_is_called_by_where_its_folder_was_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is moved during a run does not become another place of its film."""
+    (tmp_path / "film").mkdir()
+    monkeypatch.chdir(tmp_path / "film")
+    box = ledger_paths("film.yaml", state=tmp_path / "state").box
+    assert box is not None
+    before = box.name
+    (tmp_path / "film").rename(tmp_path / "moved")
+    assert box.name == before

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -13,7 +15,7 @@ import pytest
 
 import klingflow
 from klingflow.api import loading, running, site
-from tests.harness import Pipeline, charges, pipeline_at, sandboxed
+from tests.harness import PATIENCE_S, Pipeline, charges, pipeline_at, sandboxed
 from tests.purchases import submitted
 from tests.runs import ORIGIN
 
@@ -196,3 +198,43 @@ def test_a_run_that_may_lack_open_files_is_not_begun(tmp_path: Path, files: int,
         assert ("ulimit -n 256" in ended.stderr) is (code == 2)
         assert len(charges(sandbox)) == (0 if code else 20)
         assert Path(film.environ["KLINGFLOW_STATE_DIR"]).exists() is (code == 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems name files in UTF-8 always")
+def test_nothing_is_bought_that_could_be_given_no_name(tmp_path: Path) -> None:
+    """In a locale without UTF-8 a video with a Chinese name could not be written."""
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    with sandboxed(tmp_path / "film") as (usual, sandbox):
+        film = replace(usual, environ={**usual.environ, **ascii_only})
+        film.write({"雨夜": {"prompt": "rain"}})
+        said = film.do("run", "film.yaml", "-y", code=2)
+        assert "nothing was bought" in said and "PYTHONUTF8=1" in said
+        assert charges(sandbox) == []
+        film.write({"rain": {"prompt": "rain"}})
+        film.do("run", "film.yaml", "-y")
+        assert len(charges(sandbox)) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder in use can be deleted there")
+def test_ids_outlive_the_folder_that_they_were_bought_in(tmp_path: Path) -> None:
+    """A folder that is deleted during a run takes the ledger along: what was bought is kept in the
+    temporary folder, and named.
+    """
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with sandboxed(tmp_path / "film", task_time="600s") as (film, sandbox):
+        film.write(3)
+        given = ("run", "film.yaml", "-y", "--no-black-box")
+        with film.start(*given, TMPDIR=str(temporary)) as process:
+            assert process.stdout
+            bought = (line for line in process.stdout if "bought as" in line)
+            for _ in range(3):
+                next(bought)
+            shutil.rmtree(film.folder)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=PATIENCE_S)
+        charged = charges(sandbox)
+    [kept] = temporary.iterdir()
+    text = kept.read_text(encoding="utf-8")
+    assert process.returncode == 1 and str(kept) in said
+    assert [charge["task_id"] in text for charge in charged] == [True] * 3

@@ -31,6 +31,14 @@ def places(journal: Path) -> tuple[Path, Path]:
     return journal.with_suffix(".emergency.jsonl"), elsewhere
 
 
+def _places_now(journal: Path) -> Iterable[Path]:
+    """Return `places`; none where a relative path leads nowhere any more."""
+    try:
+        return places(journal)
+    except OSError:
+        return ()
+
+
 def _temporary_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the first temporary folder that is there, full or not.
 
@@ -63,11 +71,13 @@ def reserve(journal: Path) -> None:
         sync(file.fileno())
 
 
-def save(journal: Path, lines: bytes) -> Path | None:
-    """Append whole lines, durably, to the first place that takes them; None when none does."""
+def save(journal: Path, lines: bytes, known: Iterable[Path] = ()) -> Path | None:
+    """Append whole lines, durably, to the first place that takes them; None when none does.
+    `known` are the places as they were, for a journal whose working folder is gone.
+    """
     with suppress(OSError):
         reserve_path(journal).unlink(missing_ok=True)
-    for place in places(journal):
+    for place in _places_now(journal) or known:
         with suppress(OSError):
             _append(place, lines)
             return place

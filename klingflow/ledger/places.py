@@ -108,7 +108,8 @@ def ledger_paths(
     journal = folder / f"{manifest.stem}.journal"
     if sandbox:
         return LedgerPaths(lock, journal, hidden, picks, None, None, tuple(followed), profile)
-    box = BoxPlace(state, manifest, profile=profile) if state else None
+    # Absolute: what this place is called must not depend on where its folder is moved in mid-run.
+    box = BoxPlace(state, manifest.absolute(), profile=profile) if state else None
     anchor = None if profile else film
     return LedgerPaths(lock, journal, hidden, picks, anchor, box, tuple(followed), profile)
 

@@ -283,10 +283,11 @@ class Ledger:
         """Keep the journal, or save what it held elsewhere. Raises OSError, KlingflowError."""
         try:
             self.journal.keep_hold()
-        except (OSError, KlingflowError):
+        except (OSError, KlingflowError) as error:
             held, _unused = fold(parse_journal(b"".join(self.journal.lines), "").accounts)
             if held and self.journal.dead:
-                self._save_elsewhere(held)
+                self._break(self.paths.journal, error)
+                raise self._save_elsewhere(held) from error
             raise
 
     def _as_told(self, purchases: Iterable[Purchase]) -> list[Purchase]:
@@ -300,7 +301,7 @@ class Ledger:
         lines = b"".join(map(journal_line, purchases))
         if self.box:
             self.box.append(purchases)
-        where = emergency.save(self.paths.journal, lines)
+        where = emergency.save(self.paths.journal, lines, self._saved)
         what = (
             _("what followed is in {where}", where=where)
             if where
@@ -319,6 +320,9 @@ class Ledger:
                 self._lock.write(snapshot, self.book)
                 second_name(self.paths.lock, self.paths.folded)
                 self.empty_journal()
+            except LedgerBroken as error:  # it says where the records are
+                self._break(self.paths.lock, error)
+                raise
             except (OSError, KlingflowError) as error:
                 raise self._break(self.paths.lock, error) from error
             if self.box and not self.box.whole:

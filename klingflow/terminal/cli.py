@@ -28,6 +28,7 @@ from klingflow.terminal import (
     streams,
 )
 from klingflow.terminal.cli_lock import lock
+from klingflow.words import _
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -129,5 +130,23 @@ def _exit_code(arguments: list[str]) -> int:
             return ExitCode.INTERRUPTED
         from klingflow.terminal import console  # for start-up
 
-        console.crash(error)
+        if _is_nowhere(error):
+            console.error(
+                KlingflowError(
+                    _("the folder in which you are was deleted; go into one that is there (cd)")
+                )
+            )
+        else:
+            console.crash(error)
         return ExitCode.INTERNAL
+
+
+def _is_nowhere(error: Exception) -> bool:
+    """True if the working folder was deleted, so that a relative path leads nowhere."""
+    if not isinstance(error, FileNotFoundError):
+        return False
+    try:
+        os.getcwd()  # noqa: PTH109 `pathlib` is slow to import
+    except FileNotFoundError:
+        return True
+    return False
