@@ -200,7 +200,7 @@ def test_every_flipped_bit(name: str, bench: Bench, long: bool, report: Report) 
     """
     data, lines = bench.whole.files[name], bench.lines(name)
     chance = random.Random(f"flips {name}")
-    bits = range(8 * len(data)) if long else sorted(chance.sample(range(8 * len(data)), 700))
+    bits = range(8 * len(data)) if long else sorted(chance.sample(range(8 * len(data)), 300))
     for bit in bits:
         spared = about(lines, hit_by(lines, bit // 8))
         bench.damage(name, flip(data, bit), f"bit {bit}", spared=spared)
