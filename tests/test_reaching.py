@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -54,10 +55,22 @@ def test_what_no_library_can_change_is_left_out(name: str) -> None:
 def test_every_library_is_reached_by_what_is_chosen(requirement: str) -> None:
     """By its own name, where klingflow imports it, otherwise by that of what imports it."""
     (name,) = re.findall(r"^[\w-]+", requirement)
+    modules = {module for module, names in _packed().items() if name in names}
+    assert _reached() & {*modules, PARTS.get(name)}
+
+
+@cache
+def _packed() -> dict[str, set[str]]:
+    """The distributions that a module is of, as pyproject.toml writes their names."""
     packed = packages_distributions().items()
-    modules = {module for module, dists in packed if name in map(_plain, dists)}
-    tops = {found.partition(".")[0] for m in reaching.modules() for found in reaching.reached_by(m)}
-    assert tops & {*modules, PARTS.get(name)}
+    return {module: {_plain(name) for name in names} for module, names in packed}
+
+
+@cache
+def _reached() -> set[str]:
+    """The libraries that some test module reaches."""
+    every = (found for module in reaching.modules() for found in reaching.reached_by(module))
+    return {found.partition(".")[0] for found in every}
 
 
 def _plain(name: str) -> str:
