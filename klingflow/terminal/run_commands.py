@@ -247,22 +247,8 @@ def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
         case "idle":
             _show_moves(plans, options)
             return without_purchases(limits)
-        case "missing" if options.plan is not None:  # its caps are those of the plan
-            raise UsageError(
-                _(
-                    "{wanted} to buy, and not a terminal: pass -y; that a plan was saved is no"
-                    " consent",
-                    wanted=wanted,
-                )
-            )
         case "missing":
-            raise UsageError(
-                _(
-                    "{wanted} to buy, and not a terminal: pass -y, or a cap such as --max-spend or"
-                    " --max-tasks (see klingflow plan); caps in the manifest are no consent",
-                    wanted=wanted,
-                )
-            )
+            raise UsageError(_no_consent(wanted, options))
     for made in plans:
         plan_views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     plan_views.show_forecast(planning.foretold(plans, limits), limits)
@@ -276,6 +262,20 @@ def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
     ):
         raise UsageError(_("nothing bought: you said no"))
     return limits
+
+
+def _no_consent(wanted: int, options: Options) -> str:
+    """Return why a run that nobody can be asked about buys nothing, and what to pass."""
+    if options.plan is not None:  # its caps are those of the plan
+        return _(
+            "{wanted} to buy, and not a terminal: pass -y; that a plan was saved is no consent",
+            wanted=wanted,
+        )
+    return _(
+        "{wanted} to buy, and not a terminal: pass -y, or a cap such as --max-spend or"
+        " --max-tasks (see klingflow plan); caps in the manifest are no consent",
+        wanted=wanted,
+    )
 
 
 def _show_moves(plans: Sequence[Plan], options: Options) -> None:
