@@ -143,8 +143,9 @@ def target_of(film: Film, ending: str, output: str | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """One form of an export. `write` makes it at a path; `target` is where it will lie. `ending`
-    ends its usual name, `extra` is what it needs beside `media`.
+    """One form of an export. `write` makes it at its first path; the second is where it will lie.
+    It returns what `Product` calls `copied`. `ending` ends its usual name, `extra` is what it needs
+    beside `media`.
     """
 
     ending: str
@@ -229,8 +230,8 @@ def _write_m3u(film: Film, made: Path, target: Path, _tell: Tell) -> bool:
 
 
 def _write_folder(film: Film, made: Path, _target: Path, tell: Tell) -> bool:
-    """Copies with numbers in front of their names, as second names of the files where the disk has
-    that; and a sheet.
+    """Write copies with numbers in front of their names, as second names of the files where the
+    disk has such names, and a sheet.
     """
     made.mkdir()
     names: dict[str, str] = {}

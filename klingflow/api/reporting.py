@@ -72,7 +72,9 @@ def _facts(book: Book, site: Site) -> dict[str, FileFact]:
 
 
 def why(manifest: Manifest, key: str, wish: Wish) -> dict[str, Json]:
-    """Why one take counts as changed (`klingflow.results.why.explain`). Raises NothingSelected."""
+    """Return why one take counts as changed (`klingflow.results.why.explain`). Raises
+    NothingSelected, and UsageError where `key` means several takes.
+    """
     site = site_for(manifest, wish)
     book, terms = standing_with_picks(manifest, book_of(manifest, site), site)
     # `opening` is also what every table calls the first take, so here it means that one.

@@ -28,5 +28,5 @@ def approved_in(plan: Plan) -> Approved:
         picked[key] = shot.id
         if verdict.word == "picked" and action.verb == "keep":
             approved.add(shot.id)
-    left = tuple(key for key, id in picked.items() if id not in approved)
+    left = tuple(key for key, shot_id in picked.items() if shot_id not in approved)
     return Approved(frozenset(approved), left)

@@ -25,6 +25,8 @@ def composed(name: str) -> str:
 
 
 def split_key(key: str) -> tuple[str, int]:
-    """Return the shot and the take of a key, as typed. `opening#1` is understood, too."""
+    """Return the shot's id and the number of the take in a key, as typed. `opening#1` is
+    understood, too; what stands behind `#` and is no number belongs to the id.
+    """
     shot, mark, take = composed(key).rpartition("#")
     return (shot, int(take)) if mark and take.isdecimal() else (composed(key), 1)

@@ -41,8 +41,9 @@ def write(
     copies: bool,
     tell: Callable[[int, int], None],
 ) -> Path:
-    """Write the page into `folder` and return its index. `copies` has the videos and references
-    in the folder, too. `tell` gets how many of the videos are done. Raises UsageError.
+    """Write the page into `folder` and return its index. `copies` puts the videos and references
+    into the folder, too. `tell` gets how many of the videos are done, and of how many. Raises
+    UsageError.
     """
     _check(folder)
     try:

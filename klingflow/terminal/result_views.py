@@ -136,6 +136,7 @@ def _said(action: Action, cap: LeftOut | None) -> str:
 
 
 def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
+    """Print on stderr what needs a person, and why the run stopped."""
     for part, site in zip(parts, sites, strict=True):
         for action, reason in part.attention[:_SHOWN]:
             console.warn(
@@ -161,6 +162,7 @@ def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
 
 
 def _show(part: _Part, site: Site, book: Book) -> None:
+    """Print what a result says of one manifest."""
     console.prose(_counted(part))
     lines = _lines(part)
     console.table(lines[:_SHOWN])
@@ -294,6 +296,7 @@ def _why_stopped(result: Result) -> str:
 
 
 def _what_was_left_out(result: Result) -> str:
+    """Return what a person can do about the takes that caps and budget left out."""
     if {left_out.cap for left_out in result.capped.values()} == {"budget"}:
         return _(
             "The budget kept the rest from being bought, as said above;"
