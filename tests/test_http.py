@@ -254,7 +254,9 @@ async def test_an_echo_of_the_key_is_cleaned_wherever_it_comes(echo: bytes) -> N
 
 
 @pytest.mark.parametrize(
-    "wide", [KEY.encode("utf-16"), gzip.compress(gzip.compress(f"<p>{KEY}".encode()))]
+    "wide",
+    [KEY.encode("utf-16"), gzip.compress(gzip.compress(f"<p>{KEY}".encode()))],
+    ids=["in UTF-16", "packed twice"],
 )
 async def test_an_echo_of_the_key_is_cleaned_when_it_is_unpacked(wide: bytes) -> None:
     """Also where no header says that it is packed, or in which encoding it is."""
