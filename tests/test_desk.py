@@ -101,6 +101,19 @@ def test_a_new_gateway_is_tried_by_one_create() -> None:
     assert len(granted(made, 10.0)) == 3
 
 
+def test_what_was_bought_and_cannot_be_found_holds_no_place() -> None:
+    """As where the answer in the store is damaged before another host goes on with it. A grant that
+    nobody has reported on is not meant.
+    """
+    made = desk(2)
+    first, second = granted(made)
+    list(made.grants(0.0))
+    made.bought(submitted(first), 0.0, 0.5)
+    made.lost(first)
+    made.lost(second)
+    assert (made.running, made.batches["b1"].settled) == (1, 1)
+
+
 def test_films_take_turns() -> None:
     """No batch waits until another is through."""
     made = desk(4)

@@ -23,7 +23,7 @@ from klingflow.cluster.hand import Waits
 from klingflow.cluster.status import Status
 from klingflow.cluster.store import Chapter, FolderStore, told_of
 from klingflow.cluster.temporal.client import DeskClient, connect
-from klingflow.cluster.temporal.flows import DeskFlow, queue_of
+from klingflow.cluster.temporal.flows import DeskFlow, desk_queue_of, queue_of
 from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours
 from klingflow.cluster.temporal.steps import Steps
 from klingflow.cluster.temporal.telling import Telling
@@ -95,14 +95,11 @@ async def otherwise(
     client = await connect(server.address)
     with a_hand(store, state) as hand:
         telling = Telling(client, account)
-        steps = Steps(hand, telling, state, lambda line: None, lambda error: None)
+        steps = Steps(hand, telling, state, lambda line: None, lambda error: None, at_once=1)
         queue, runner = queue_of(account), UnsandboxedWorkflowRunner()
-        async with Worker(
-            client,
-            task_queue=queue,
-            workflows=flows,
-            activities=[steps.page],
-            workflow_runner=runner,
+        async with (
+            Worker(client, task_queue=queue, workflows=flows, workflow_runner=runner),
+            Worker(client, task_queue=desk_queue_of(account), activities=[steps.page]),
         ):
             yield
 
@@ -254,6 +251,32 @@ async def test_each_host_shows_what_it_does(
             ]
 
         await until(polls)
+
+
+async def test_another_host_goes_on_where_one_has_left(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """It finds what was bought, polls and brings it; the desk counts all of it once."""
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05, deadline_s=1e9)
+    desk, account = await desk_at(server, "left"), "left"
+    polled = Scripted([ACCEPTED], [said(id="task_1", status="in_progress")] * 9999)
+    async with a_host(server, store, tmp_path / "north", account, polled):
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def polls() -> bool:
+            return any("query" in what for what in polled.asked)
+
+        await until(polls)
+    goes_on = Scripted([], [READY, READY], [Video(200, VIDEO)])
+    async with a_host(server, store, tmp_path / "south", account, goes_on):
+
+        async def is_over() -> bool:
+            status = cast(Status, await desk.status())
+            return bool(status.over == (BATCH,) and not status.running)
+
+        await until(is_over)
+        status = cast(Status, await desk.status())
+    assert (states(store)["001.done"], dict(status.hosts)) == ("done", {"north": 1})
 
 
 @pytest.mark.parametrize("chapter", ["intent", "answer"])

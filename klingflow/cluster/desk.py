@@ -188,6 +188,11 @@ class Desk(Intake):
                 self._granted.pop(uid, None)
                 self._close(batch)
 
+    def lost(self, uid: str) -> None:
+        """Nobody can find any more what was bought: it holds no place, unless it is granted."""
+        if uid not in self._granted:
+            self.over(uid)
+
     def delivered(self, uid: str, *, well: bool) -> None:
         """A video that was on its way is in the store, or nobody at the cluster brings it."""
         if self.ends.coming.get(self.ends.order_of(uid)) == attempt_or_uid(uid):

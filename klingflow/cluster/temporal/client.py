@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from temporalio.client import (
@@ -28,9 +28,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from klingflow.cluster.account import Said
 from klingflow.cluster.address import CLUSTER, Address
 from klingflow.cluster.status import Status
-from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, desk_of, queue_of
+from klingflow.cluster.temporal.flows import TASK_S, DeskFlow, Stage, desk_of, queue_of
 from klingflow.errors import ClusterAway
 from klingflow.words import _
+
+if TYPE_CHECKING:
+    from temporalio.api.workflow.v1 import PendingActivityInfo
 
 _PATIENCE: Final = timedelta(seconds=10)
 # A host asks for work at least once a minute.
@@ -82,7 +85,7 @@ def _tls(environ: Mapping[str, str]) -> TLSConfig | bool:
 
 @dataclass(slots=True)
 class Host:
-    """A worker, by its host and process, and how often it is doing which step now: `buy`, `watch`,
+    """A worker, by its host and process, and how many shots it is at what with now: `buy`, `watch`,
     `bring`.
     """
 
@@ -178,32 +181,38 @@ class DeskClient:
     async def busy(self) -> list[Host]:
         """Return the hosts whose workers are there, and what each is doing."""
         hosts = {identity: Host(identity) for identity in await self.hosts()}
-        for identity, step in await self._steps():
+        for identity, stage in await self._stages():
             host = hosts.setdefault(identity, Host(identity))
-            host.doing[step] += 1
+            host.doing[stage] += 1
         return [*hosts.values()]
 
-    async def _steps(self) -> list[tuple[str, str]]:
-        """Return the steps that are being done, each as host and name; of many shots, some."""
+    async def _stages(self) -> list[tuple[str, Stage]]:
+        """Return what shots are at, each with its host; of many shots, some."""
         query = (
             f"WorkflowType = 'Shot' AND ExecutionStatus = 'Running'"
             f" AND TaskQueue = '{queue_of(self._account)}'"
         )
-        turn, found = asyncio.Semaphore(_AT_ONCE), list[tuple[str, str]]()
+        turn, found = asyncio.Semaphore(_AT_ONCE), list[tuple[str, Stage]]()
 
         async def look(shot: str) -> None:
             async with turn:
                 with suppress(RPCError):  # it has ended meanwhile
                     told = await self._client.get_workflow_handle(shot).describe()
-                    steps = told.raw_description.pending_activities
-                    found.extend((s.last_worker_identity, s.activity_type.name) for s in steps)
+                    for step in told.raw_description.pending_activities:
+                        found.append((step.last_worker_identity, await self._stage(step)))
 
         try:
             shots = [s.id async for s in self._client.list_workflows(query, limit=_MOST_SHOTS)]
         except RPCError as error:
             raise _away(error) from error
         await asyncio.gather(*map(look, shots))
-        return [(host, step) for host, step in found if host]
+        return [(host, stage) for host, stage in found if host]
+
+    async def _stage(self, step: PendingActivityInfo) -> Stage:
+        """Return what a host is at: it says so as soon as that takes some seconds."""
+        said = step.heartbeat_details.payloads
+        stages: list[Stage] = await self._client.data_converter.decode(said)
+        return stages[0] if stages else "buy"
 
     @property
     def _handle(self) -> WorkflowHandle[Any, Any]:

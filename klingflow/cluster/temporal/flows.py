@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -47,8 +47,10 @@ _FAILS: Final = (workflow.NondeterminismError,)
 _ANEW: Final = RetryPolicy(maximum_interval=timedelta(seconds=10))
 
 
-# What the name of the queue of polls ends in.
-_WATCH: Final = "-watch"
+# What the name of the queue of a desk's own steps ends in.
+_DESK: Final = "-desk"
+# What a host is at with a shot, as the heartbeats of its activity say.
+Stage = Literal["buy", "watch", "bring"]
 
 
 def desk_of(account: str) -> str:
@@ -57,7 +59,7 @@ def desk_of(account: str) -> str:
 
 
 def queue_of(account: str) -> str:
-    """Return the queue in which the work of an account waits: workflows, creates, downloads."""
+    """Return the queue in which the work of an account waits: workflows and shots."""
     return f"klingflow-{account}"
 
 
@@ -66,9 +68,9 @@ def account_of(queue: str) -> str:
     return queue.removeprefix(queue_of(""))
 
 
-def watch_queue_of(account: str) -> str:
-    """Return the queue of polls: they last for minutes and need no place of a create."""
-    return f"{queue_of(account)}{_WATCH}"
+def desk_queue_of(account: str) -> str:
+    """Return the queue of what a desk asks of hosts: that waits behind no shot."""
+    return f"{queue_of(account)}{_DESK}"
 
 
 async def _step(name: str, *arguments: Any, queue: str | None = None) -> Any:
@@ -148,9 +150,12 @@ class DeskFlow:
         await workflow.sleep(max(0.05, at - workflow.time()))
         self._alarm, self._alarm_at, self._news = None, math.inf, True
 
+    async def _step(self, name: str, *arguments: Any) -> Any:
+        return await _step(name, *arguments, queue=desk_queue_of(self._account))
+
     async def _read(self, batch: str, page: int) -> None:
         try:
-            told = await _step("page", self._account, batch, page)
+            told = await self._step("page", self._account, batch, page)
             if (said := told["said"]) is not None:  # before the first create of a new desk
                 self._said(*said, told=False, spend=False)
             asks = [(Ask.from_json(ask), claims) for ask, claims in told["asks"]]
@@ -165,7 +170,7 @@ class DeskFlow:
 
     async def _ask(self, order: str) -> None:
         """Find out what became of an order that nobody here works on."""
-        end = await _step("end", order)
+        end = await self._step("end", order)
         if end == "coming":
             await workflow.sleep(_ASK_EVERY)
         else:
@@ -200,10 +205,14 @@ class DeskFlow:
         self._news = True
 
     def _bought(self, told: dict[str, Any], at: float) -> None:
-        """A try is over that was granted for the moment `at`."""
+        """A try is over that was granted for the moment `at`. One that another host had begun says
+        it again, and may not find any more what that has bought.
+        """
         bought = Bought.from_json(told)
         if self._desk.awaits(bought.uid, at):
             self._desk.bought(bought, workflow.time(), workflow.random().random())
+        elif bought.outcome in ("in_doubt", "stale"):
+            self._desk.lost(bought.uid)
 
     def _over(self, uid: str, comes: bool) -> None:
         """A task holds no place any more; its video `comes`, or none does."""
@@ -256,25 +265,14 @@ class DeskFlow:
 
 @workflow.defn(name="Shot", failure_exception_types=_FAILS)
 class ShotFlow:
-    """One try of an order: buy it, wait for its task, bring its video. Each step tells the desk by
-    itself what came of it.
+    """One try of an order: it is bought, its task waited for, and its video brought, by one host
+    after the other where they die. They tell the desk by themselves what came of it.
     """
 
     @workflow.run
     async def run(self, order: dict[str, Any], at: float, heard: int = 0) -> str:
-        """Return the last that became known: an outcome of a create, or a state of a task. `heard`
-        is the number of the last word of a person that the desk knew.
+        """Return the last that became known, as `Steps.shot`. `heard` is the number of the last
+        word of a person that the desk knew.
         """
-        outcome: str = await _step("buy", order, at, heard)
-        if outcome != "submitted":
-            return outcome
-        watch = f"{workflow.info().task_queue}{_WATCH}"
-        seen: dict[str, Any] = await _step("watch", order, workflow.time(), queue=watch)
-        if seen.get("state") != "succeeded":
-            return str(seen.get("state"))
-        uid, last = Order.from_json(order).uid, None
-        while True:
-            last = await _step("bring", uid, seen, last)
-            if last["state"] != "again":
-                return str(last["state"])
-            await workflow.sleep(max(1.0, last.get("pause_s", 0.0)))
+        last: str = await _step("shot", order, at, heard)
+        return last

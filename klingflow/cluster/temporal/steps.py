@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import anyio
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from klingflow.cluster import accounts, bringing, hands, supplies
-from klingflow.cluster.brief import brief
 from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.giving_back import forgotten
 from klingflow.cluster.hand import Hand
@@ -29,7 +29,7 @@ from klingflow.cluster.orders import OrdersDamaged, Terms
 from klingflow.cluster.queued import Order
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import told_of
-from klingflow.cluster.temporal.flows import account_of
+from klingflow.cluster.temporal.flows import Stage, account_of
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.decide.pace import BURST, Gcra
 from klingflow.decide.polling import Durations
@@ -45,12 +45,27 @@ _BLIND: Final = 3
 _LONGEST_PAUSE_S: Final = 60.0
 # How often a host looks whether the store is what it was.
 _MIND_S: Final = 5.0
+# Between two tries to bring a video, at least.
+_LEAST_PAUSE_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class _Errand:
+    """An order that was granted for the moment `at`, which this host's clock shows as `turn_at`;
+    and what this host is at with it.
+    """
+
+    order: Order
+    at: float
+    turn_at: float
+    stage: Stage = "buy"
 
 
 class Steps:
     """The activities of one process. What becomes of orders is told to the desk by `telling`.
     `told` gets a line for the person who looks after this host; `broke` is called where it must buy
-    nothing more. Downloads go to the folder `scratch` first.
+    nothing more. Downloads go to the folder `scratch` first. No more creates than `at_once` are
+    made together, and no more downloads.
     """
 
     def __init__(
@@ -60,6 +75,8 @@ class Steps:
         scratch: Path,
         told: Callable[[str], None],
         broke: Callable[[LedgerBroken], None],
+        *,
+        at_once: int,
     ) -> None:
         self._hand = hand
         self._telling = telling
@@ -68,12 +85,17 @@ class Steps:
         self._broke = broke
         self._polls = Gcra(Limits().poll, BURST)
         self._durations = Durations()
+        self._creates = asyncio.Semaphore(at_once)
+        self._downloads = asyncio.Semaphore(at_once)
         self._buying: set[asyncio.Task[Any]] = set()
-        self._leaving = asyncio.Event()
+        self._left: set[anyio.CancelScope] = set()
+        self._is_leaving = False
 
     def leave(self) -> None:
-        """Let polls go to other hosts."""
-        self._leaving.set()
+        """Let other hosts go on with all that can be broken off."""
+        self._is_leaving = True
+        for scope in self._left:
+            scope.cancel()
 
     async def finished(self, seconds: float) -> None:
         """Wait for the creates that are on their way."""
@@ -94,32 +116,20 @@ class Steps:
         found, _ = await self._done(supplies.end_of(self._hand, order))
         return found
 
-    @activity.defn(name="buy")
-    async def buy(self, order: dict[str, Any], at: float, heard: int = 0) -> str:
-        """Try to buy an order at its granted moment. Return the outcome. Nothing is claimed for an
-        account that a person has stopped, whatever its desk remembers, unless that has `heard` a
-        later word.
+    @activity.defn(name="shot")
+    async def shot(self, order: dict[str, Any], at: float, heard: int = 0) -> str:
+        """Buy an order at its granted moment, wait for its task, and bring its video. Return the
+        last that became known: an outcome of a create, a state of a task, or whether its video is
+        in the store.
 
-        The moment is by the server's clock, and so is the one at which this step was begun: the
-        clocks of hosts do not matter.
+        Nothing is claimed for an account that a person has stopped, whatever its desk remembers,
+        unless that has `heard` a later word. The moment is by the server's clock, and so is the one
+        at which this step was begun: the clocks of hosts do not matter. Whatever an earlier
+        execution has done is found done.
         """
-        began = time.monotonic()
-        began_at = activity.info().started_time.timestamp()
-        wait_s = at - began_at - (time.monotonic() - began)
-        return await self._done(self._buy(Order.from_json(order), at, wait_s, heard))
-
-    @activity.defn(name="watch")
-    async def watch(self, order: dict[str, Any], since: float) -> dict[str, Any]:
-        """Poll a task until it is over. `since` is when it was bought, by the server's clock."""
-        age_s = activity.info().started_time.timestamp() - since
-        return await self._done(self._watch(Order.from_json(order), max(0.0, age_s)))
-
-    @activity.defn(name="bring")
-    async def bring(
-        self, uid: str, seen: dict[str, Any], last: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        """Try once to bring a video."""
-        return await self._done(self._bring(uid, Seen.from_json(seen), last))
+        turn_at = self._hand.clock() + at - activity.info().started_time.timestamp()
+        errand = _Errand(Order.from_json(order), at, turn_at)
+        return await self._done(self._shot(errand, heard), errand)
 
     async def mind_store(self, account: str) -> str:
         """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too."""
@@ -160,16 +170,32 @@ class Steps:
             "said": said and (said.number, said.as_json()),
         }
 
-    async def _buy(self, order: Order, at: float, wait_s: float, heard: int) -> str:
+    async def _shot(self, errand: _Errand, heard: int) -> str:
+        is_new = False
+        if not _was_bought():
+            bought = await self._buy(errand, heard)
+            if bought.outcome != "submitted":
+                return bought.outcome
+            is_new = bought.sent
+        errand.stage = "watch"
+        with self._unless_leaving():
+            seen = await self._watch(errand.order, is_new=is_new)
+        if seen.state != "succeeded":
+            return seen.state
+        errand.stage = "bring"
+        return await self._bring(errand.order.uid, seen)
+
+    async def _buy(self, errand: _Errand, heard: int) -> Bought:
         account = account_of(activity.info().task_queue)
         lost = await self.mind_store(account)
         stopped = await self._stopped(account, heard)
         try:
-            bought = await self._bought(order, wait_s, is_stopped=bool(stopped or lost))
+            bought = await self._bought(errand, is_stopped=bool(stopped or lost))
         except OrdersDamaged:
-            bought = Bought(order.uid, "stale", reason=_("its order is damaged"))
-        await self._telling.tell("bought", replace(bought, stopped=stopped).as_json(), at)
-        return bought.outcome
+            bought = Bought(errand.order.uid, "stale", reason=_("its order is damaged"))
+        bought = replace(bought, stopped=stopped)
+        await self._telling.tell("bought", bought.as_json(), errand.at)
+        return bought
 
     async def _stopped(self, account: str, heard: int) -> int:
         """Return the number of the word in the store by which nothing is bought for this account; 0
@@ -180,25 +206,38 @@ class Steps:
             return 0
         return said.number
 
-    async def _bought(self, order: Order, wait_s: float, *, is_stopped: bool) -> Bought:
-        """Buy, and finish what was begun also if the engine has lost patience meanwhile."""
-        buying = asyncio.create_task(
-            hands.buy(
-                self._hand,
-                order.ask.ref,
-                try_=order.try_,
-                retry=order.retry,
-                wait_s=max(0.0, wait_s),
-                too_late=is_stopped or wait_s < -hands.LATE_S,
-            )
-        )
-        self._buying.add(buying)
-        buying.add_done_callback(self._buying.discard)
-        return await asyncio.shield(buying)
+    async def _bought(self, errand: _Errand, *, is_stopped: bool) -> Bought:
+        """Buy in one of this host's places, and finish what was begun also if the engine has lost
+        patience meanwhile. What has missed its turn is only looked for, which needs no place.
+        """
+        if is_stopped or self._wait_s(errand) < -hands.LATE_S:
+            return await self._tried(errand, too_late=True)
+        async with self._creates:
+            self._stay()
+            too_late = self._wait_s(errand) < -hands.LATE_S
+            buying = asyncio.create_task(self._tried(errand, too_late=too_late))
+            self._buying.add(buying)
+            buying.add_done_callback(self._buying.discard)
+            return await asyncio.shield(buying)
 
-    async def _watch(self, order: Order, age_s: float) -> dict[str, Any]:
+    async def _tried(self, errand: _Errand, *, too_late: bool) -> Bought:
+        order = errand.order
+        return await hands.buy(
+            self._hand,
+            order.ask.ref,
+            try_=order.try_,
+            retry=order.retry,
+            wait_s=max(0.0, self._wait_s(errand)),
+            too_late=too_late,
+        )
+
+    def _wait_s(self, errand: _Errand) -> float:
+        return errand.turn_at - self._hand.clock()
+
+    async def _watch(self, order: Order, *, is_new: bool) -> Seen:
+        """Poll a task until it is over. `is_new`: this execution has bought it."""
         try:
-            seen = await self._seen(order, Seen(age_s=age_s), at_once=activity.info().attempt > 1)
+            seen = await self._seen(order, is_new=is_new)
         except OrdersDamaged:  # nobody can say how long to wait
             seen = Seen("damaged")
         if seen.again:
@@ -206,37 +245,45 @@ class Steps:
             await self._telling.tell("again", *again)
         else:
             await self._telling.tell("over", order.uid, seen.state == "succeeded")
-        return seen.as_json()
+        return seen
 
-    async def _seen(self, order: Order, seen: Seen, *, at_once: bool) -> Seen:
-        """Poll a task until it is over. `at_once`: nobody knows when it was polled last, because
-        the host that did is dead. Raises ApplicationError to have another host do it.
+    async def _seen(self, order: Order, *, is_new: bool) -> Seen:
+        """Poll a task until it is over. One that is not new is asked after at once: nobody knows
+        when it was polled last. Raises ApplicationError to have another host do it.
         """
         ref, uid, tier = order.ask.ref, order.uid, order.ask.tier
         terms = (await hands.page(self._hand, ref.batch, ref.page)).terms
-        blind, first = 0, at_once
+        seen, blind, is_due = Seen(), 0, not is_new
         while not seen.is_final:
             if blind >= _BLIND:
                 why = _("the key or the balance is refused on every route")
                 await self._telling.tell("blinded", why)
                 raise ApplicationError(why, type="Blind")
-            await self._pause(0.0 if first else self._until_next(terms, tier, seen, blind))
-            first = False
+            await self._pause(0.0 if is_due else self._until_next(terms, tier, seen, blind))
+            is_due = False
             seen = await bringing.look(self._hand, ref, uid, seen)
             blind = blind + 1 if seen.state == "blind" else 0
-        if seen.state == "succeeded":
+        if seen.state == "succeeded" and (is_new or seen.unfinished_s):
             self._durations.learn(tier, seen.unfinished_s, seen.age_s, ())
         return seen
 
-    async def _bring(self, uid: str, seen: Seen, last: dict[str, Any] | None) -> dict[str, Any]:
-        before = Brought.from_json(last) if last else None
-        try:
-            brought = await bringing.bring(self._hand, uid, seen, self._scratch, before)
-        except OrdersDamaged:
-            brought = Brought("undelivered")
-        if brought.state != "again":
-            await self._telling.tell("delivered", uid, brought.state == "done")
-        return brief(brought)
+    async def _bring(self, uid: str, seen: Seen) -> str:
+        """Bring a video, as often as it takes."""
+        brought = await self._brought(uid, seen, None)
+        while brought.state == "again":
+            with self._unless_leaving():
+                await asyncio.sleep(max(_LEAST_PAUSE_S, brought.pause_s))
+            brought = await self._brought(uid, seen, brought)
+        await self._telling.tell("delivered", uid, brought.state == "done")
+        return brought.state
+
+    async def _brought(self, uid: str, seen: Seen, last: Brought | None) -> Brought:
+        async with self._downloads:
+            self._stay()
+            try:
+                return await bringing.bring(self._hand, uid, seen, self._scratch, last)
+            except OrdersDamaged:
+                return Brought("undelivered")
 
     def _until_next(self, terms: Terms, tier: str, seen: Seen, blind: int) -> float:
         """Seconds until a task is asked after."""
@@ -248,25 +295,35 @@ class Steps:
         return max(delay_s, seen.retry_after_s or 0.0)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, and then for this host's turn to poll. Raises ApplicationError to go elsewhere."""
-        until = time.monotonic() + seconds
-        while (left_s := until - time.monotonic()) > 0 or self._polls_delay_s() > 0:
-            await self._unless_leaving(max(left_s, self._polls_delay_s()))
+        """Wait, and then for this host's turn to poll."""
+        await asyncio.sleep(seconds)
+        while (delay_s := self._polls.delay_s(time.monotonic())) > 0:  # noqa: ASYNC110 (only time)
+            await asyncio.sleep(delay_s)
         self._polls.take(time.monotonic())
 
-    def _polls_delay_s(self) -> float:
-        return self._polls.delay_s(time.monotonic())
+    def _stay(self) -> None:
+        """Raise ApplicationError where this host is leaving: another one goes on."""
+        if self._is_leaving:
+            raise ApplicationError(_("this host is leaving"), type="Leaving")
 
-    async def _unless_leaving(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._leaving.wait(), seconds)
-        except TimeoutError:
-            return
-        raise ApplicationError(_("this host is leaving"), type="Leaving")
+    @contextmanager
+    def _unless_leaving(self) -> Iterator[None]:
+        """Break off what is done in here when this host leaves, and raise as `_stay`."""
+        self._stay()
+        with anyio.CancelScope() as scope:
+            self._left.add(scope)
+            try:
+                yield
+            finally:
+                self._left.discard(scope)
+        if scope.cancelled_caught:
+            self._stay()
 
-    async def _done(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do it, and say meanwhile that this host is alive. Only the kind of an error is told."""
-        async with _beating():
+    async def _done(self, work: Coroutine[Any, Any, T], errand: _Errand | None = None) -> T:
+        """Do it, and say meanwhile that this host is alive, and what it is at. Only the kind of an
+        error is told.
+        """
+        async with _beating(errand):
             try:
                 return await work
             except ApplicationError:
@@ -280,7 +337,7 @@ class Steps:
                     _(
                         "{now} {activity_type}: {kind}: {error}",
                         now=_now(),
-                        activity_type=activity.info().activity_type,
+                        activity_type=errand.stage if errand else activity.info().activity_type,
                         kind=kind,
                         error=error,
                     )
@@ -289,17 +346,23 @@ class Steps:
 
 
 @asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
+async def _beating(errand: _Errand | None) -> AsyncIterator[None]:
     async def beat() -> None:
         while True:  # not at once: a server writes down each beat, and most steps are short
             await asyncio.sleep(_BEAT_S)
-            activity.heartbeat()
+            activity.heartbeat(*([errand.stage] if errand else []))
 
     beating = asyncio.create_task(beat())
     try:
         yield
     finally:
         beating.cancel()
+
+
+def _was_bought() -> bool:
+    """True if an earlier execution has told the desk that it was, by its heartbeats."""
+    said = activity.info().heartbeat_details
+    return bool(said) and said[0] != "buy"
 
 
 def _now() -> str:

@@ -15,13 +15,13 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from klingflow import __version__
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, queue_of, watch_queue_of
+from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, desk_queue_of, queue_of
 from klingflow.cluster.temporal.steps import Steps
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.errors import LedgerBroken
 
-# Polls at once of one host; each is a coroutine that sleeps.
-_WATCHES: Final = 2000
+# Shots at once of one host; most are coroutines that sleep until their next poll.
+_SHOTS: Final = 2000
 # A workflow's step that a dead host was asked for goes to another after this time.
 _STICKY_S: Final = timedelta(seconds=2)
 
@@ -40,8 +40,8 @@ async def work(
     """Work for an account until the event is set; then finish the creates that are on their way.
     Downloads go to the folder `scratch` first.
 
-    `at_once` bounds creates and downloads. `told` gets lines for people, `begun` is called when the
-    work has begun. Return why this host must buy nothing more, if that ended it.
+    `at_once` bounds its creates, and its downloads. `told` gets lines for people, `begun` is called
+    when the work has begun. Return why this host must buy nothing more, if that ended it.
     """
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # its words come through `told`
     broken: list[LedgerBroken] = []
@@ -50,31 +50,30 @@ async def work(
         broken.append(error)
         until.set()
 
-    steps = Steps(hand, Telling(client, account), scratch, told, broke)
+    steps = Steps(hand, Telling(client, account), scratch, told, broke, at_once=at_once)
     longest_s = hand.waits.create_s + hand.waits.spare_s
-    work = Worker(
+    shots = Worker(
         client,
         task_queue=queue_of(account),
         workflows=[DeskFlow, ShotFlow],
-        activities=[steps.page, steps.end, steps.buy, steps.bring],
+        activities=[steps.shot],
         # A sandbox lets all of klingflow through, and takes a second of CPU to start.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        max_concurrent_activities=at_once,
+        max_concurrent_activities=_SHOTS,
         build_id=__version__,  # by default all loaded code is hashed, for seconds
         sticky_queue_schedule_to_start_timeout=_STICKY_S,
         graceful_shutdown_timeout=timedelta(seconds=longest_s),
     )
-    watch = Worker(
+    desk = Worker(
         client,
-        task_queue=watch_queue_of(account),
-        activities=[steps.watch],
+        task_queue=desk_queue_of(account),
+        activities=[steps.page, steps.end],
         build_id=__version__,
-        max_concurrent_activities=_WATCHES,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     async with AsyncExitStack() as stack:
         await steps.mind_store(account)
-        for worker in (work, watch):
+        for worker in (shots, desk):
             await stack.enter_async_context(worker)
         minding = asyncio.create_task(steps.mind_store_always(account))
         stack.callback(minding.cancel)
