@@ -17,7 +17,7 @@ from klingflow.words import _
     type=click.IntRange(1),
     default=16,
     show_default=True,
-    help="Creates and downloads of this host at once.",
+    help="Creates of this host at once; as many downloads beside them.",
 )
 def worker(account: str | None, at_once: int) -> int:
     """Buy and download for a cluster, one worker a host.
