@@ -60,6 +60,7 @@ FULL: dict[str, Measure] = {
     "references": lambda folder: references.figures(1_000, folder, runs=7),
     "in_flight": lambda folder: in_flight.figures(10_000, folder),
     "cluster": lambda folder: cluster.figures(1_000, folder),
+    "cluster_night": lambda folder: cluster.figures(10_000, folder),
     "killing": lambda _: killing.figures(),
 }
 
@@ -67,7 +68,7 @@ FULL: dict[str, Measure] = {
 def main() -> None:
     """Measure what is asked for, one after the other, and print all of it at the end."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="also what takes minutes")
+    parser.add_argument("--full", action="store_true", help="also what takes up to an hour")
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(FULL)}; default: all"
     )

@@ -65,6 +65,8 @@ def figures(shots: int, folder: Path) -> list[Figure]:
         wall_s = time.monotonic() - began
         used_kb = _database_kb(cluster) - empty_kb
         charged = cluster.charged()
+        told = [path for path in (folder / "store").glob("purchases/**/*") if path.is_file()]
+        told_kb = sum(path.stat().st_size for path in told) / 1024
     if run.returncode or len(charged) != shots or max(charged.values()) != 1:
         raise RuntimeError(f"exit {run.returncode}, {len(charged)} shots charged\n{said}")
     return [
@@ -81,6 +83,12 @@ def figures(shots: int, folder: Path) -> list[Figure]:
             ", ".join(f"{kind} {n / shots:.1f}" for kind, n in watched.events.items()),
         ),
         Figure("cluster: server's database a shot", "≤ 40 KB", f"{used_kb / shots:.1f} KB"),
+        Figure(
+            "cluster: objects in the store a shot, without its video",
+            "",
+            f"{len(told) / shots:.1f}",
+            f"{told_kb / shots:.1f} KB",
+        ),
         Figure("cluster: the larger worker's peak", "≤ 200 MB", f"{watched.worker_mb:.0f} MB"),
         Figure(
             "cluster: runs of the desk",
