@@ -327,6 +327,23 @@ def test_a_refused_key_halts_all_until_a_person_says_so() -> None:
     assert len(granted(made, 60.0)) == 1
 
 
+def test_a_host_that_misses_what_the_store_had_halts_all_until_it_goes_on() -> None:
+    """A person lets all go on; what a host said before that, and is heard after it, lasts no longer
+    than the host says.
+    """
+    made = desk(5, Settings(Rate(6000, 60.0), 2))
+    for host in ("north", "south"):
+        made.missed(host, f"{host} misses a tick")
+    assert granted(made) == []
+    assert (made.halted, made.way_out) == ("north misses a tick", "klingflow desk --resume")
+    made.go_on()
+    made.missed("south", "south misses a tick")
+    made = Desk.from_state(json.loads(json.dumps(made.state())))
+    assert made.halted == "south misses a tick"
+    made.missed("south", "")
+    assert made.halted == "" and len(granted(made)) == 2
+
+
 def test_other_settings_count_at_once_and_keep_the_last_create_in_mind() -> None:
     """A new rate is no free burst."""
     made = desk(50, Settings(Rate(1, 60.0), 100))

@@ -53,12 +53,12 @@ class Desk(Intake):
     @property
     def halted(self) -> str:
         """Why nothing is granted until a person says so; "" while creates are granted."""
-        return self.standing.halted or self.account.halted
+        return self.standing.why or self.account.halted
 
     @property
     def way_out(self) -> str:
         """The command that lets it grant again."""
-        return "klingflow desk --resume" if self.standing.halted else self.account.way_out
+        return "klingflow desk --resume" if self.standing.why else self.account.way_out
 
     # -------- what persons say
 
@@ -215,6 +215,10 @@ class Desk(Intake):
     def blinded(self, reason: str) -> None:
         """Polls are refused for the key's or the balance's sake."""
         self.halt(reason)
+
+    def missed(self, host: str, why: str) -> None:
+        """A host misses what was in the store, or, where `why` is "", goes on with it."""
+        self.standing.missed(host, why)
 
     def _again(self, grant: Grant, told: Bought, now: float, u: float) -> None:
         order, running = grant.order, self.running - 1

@@ -4,7 +4,7 @@ is granted until a person says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from klingflow.cluster.reports import Bought
 from klingflow.decide.patience import FIRST_ROUNDS, LONGEST_PAUSE_S, PAGES, PATIENT_ROUNDS
@@ -13,8 +13,8 @@ from klingflow.words import _, word
 
 @dataclass(slots=True)
 class Standing:
-    """What has gone wrong so far. `halted` says why nothing is granted; `proven`: the gateway has
-    dealt with a create. Times are a desk's.
+    """What has gone wrong so far. `halted` says why nothing is granted, and `stores` what hosts say
+    of the store, by their names; `proven`: the gateway has dealt with a create. Times are a desk's.
     """
 
     halted: str = ""
@@ -22,6 +22,12 @@ class Standing:
     proven: bool = False
     unsent: int = 0  # creates in a row that could not be sent
     off_the_mark: int = 0
+    stores: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def why(self) -> str:
+        """Why nothing is granted; "" while creates are."""
+        return self.halted or next(iter(self.stores.values()), "")
 
     def halt(self, reason: str) -> None:
         """Let nothing be granted until `go_on`; the first reason counts."""
@@ -30,6 +36,15 @@ class Standing:
     def go_on(self) -> None:
         """Forget what went wrong."""
         self.halted, self.unsent, self.off_the_mark, self.paused_until = "", 0, 0, 0.0
+        self.stores.clear()
+
+    def missed(self, host: str, why: str) -> None:
+        """A host misses what was in the store, or goes on with it: "". It says either by itself, so
+        that a word which comes after `go_on`, and was said before, does not last.
+        """
+        self.stores.pop(host, None)
+        if why:
+            self.stores[host] = why
 
     def heard(self, told: Bought) -> None:
         """A try is over, whatever came of it."""

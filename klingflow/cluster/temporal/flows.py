@@ -108,6 +108,7 @@ class DeskFlow:
             "again": self._again,
             "delivered": self._delivered,
             "blinded": self._desk.blinded,
+            "store": self._desk.missed,
         }
 
     @workflow.run

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar
 import anyio
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 
 from klingflow.cluster import accounts, bringing, hands, supplies
 from klingflow.cluster.bringing import Brought, Seen
@@ -83,6 +84,7 @@ class Steps:
         self._scratch = scratch
         self._told = told
         self._broke = broke
+        self._said_of_store = ""
         self._polls = Gcra(Limits().poll, BURST)
         self._durations = Durations()
         self._creates = asyncio.Semaphore(at_once)
@@ -134,8 +136,7 @@ class Steps:
     async def mind_store(self, account: str) -> str:
         """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too."""
         why = await forgotten(self._hand, account)
-        if why:
-            await self._telling.tell("blinded", why)
+        await self._tell_of_store(why)
         return why
 
     async def mind_store_always(self, account: str) -> None:
@@ -149,8 +150,17 @@ class Steps:
                 why = str(error)
             if why and why != known:
                 self._told(_("{now} {why}", now=_now(), why=why))
-                await self._telling.tell("blinded", why)
             known = why
+            with suppress(RPCError):  # then whoever buys says it
+                await self._tell_of_store(why)
+
+    async def _tell_of_store(self, why: str) -> None:
+        """Tell the desk what changes: also that this host goes on, after a word that it said at the
+        same time as a person let all hosts go on.
+        """
+        if why != self._said_of_store:
+            self._said_of_store = why
+            await self._telling.tell("store", self._hand.host, why)
 
     # --------
 
