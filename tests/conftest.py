@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -55,6 +56,15 @@ def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _own_state(_states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes to the state folder of whoever runs it, nor finds what another test bought."""
     monkeypatch.setenv("KLINGFLOW_STATE_DIR", str(next(_states)))
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """What a command keeps until its process ends is for the collector again after its test: to
+    open a ledger counts what is kept, which is slow after thousands of tests.
+    """
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -46,6 +46,7 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool]] = {
     "leaving": (None, "loud", None, False),
     "away": (None, "loud", None, False),
     "silent": (None, "loud", None, False),
+    "given_back": (None, "loud", None, False),
     "end": (None, "chatty", None, False),
 }
 

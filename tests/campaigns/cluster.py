@@ -209,7 +209,7 @@ class Cluster:
         """Put back what `saved_whole` has copied. Hosts go on, with what they know."""
         self.server.kill()
         for folder in ("store", "person"):
-            shutil.rmtree(self.folder / folder)
+            (self.folder / folder).rename(copy / f"{folder}-of-before")  # hosts write there
             shutil.move(copy / folder, self.folder / folder)
         self.restore(copy)
 
