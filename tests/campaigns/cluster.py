@@ -209,7 +209,8 @@ class Cluster:
         """Put back what `saved_whole` has copied. Hosts go on, with what they know."""
         self.server.kill()
         for folder in ("store", "person"):
-            (self.folder / folder).rename(copy / f"{folder}-of-before")  # hosts write there
+            # Hosts write there: what was before is not deleted.
+            (self.folder / folder).rename(self.folder / f"{folder} of {copy.name}")
             shutil.move(copy / folder, self.folder / folder)
         self.restore(copy)
 
