@@ -222,7 +222,8 @@ def test_a_service_that_refuses_is_named(service: Service, lie: str) -> None:
     store = bucket_of(service)
     assert store.put("purchases/a.intent", b"1")
     service.lie = lie
-    code = {"denied": "AccessDenied", "busy": "SlowDown"}[lie]
+    # What the library says of a busy service has its code, or in older ones only the status.
+    code = {"denied": "AccessDenied", "busy": "(SlowDown|503)"}[lie]
     for ask in (
         lambda: store.get("purchases/a.intent"),
         lambda: store.get("purchases/b.intent"),
