@@ -124,3 +124,27 @@ def test_two_copies_of_a_ledger_buy_each_shot_once(tmp_path: Path) -> None:
             copy.do("run", "film.yaml", "-y", "-q")
             assert len(copy.videos()) == 6
         assert len({charge["prompt"] for charge in charges(sandbox)}) == len(charges(sandbox)) == 6
+
+
+def test_a_folder_tells_the_store_nothing_before_its_user_has_agreed(tmp_path: Path) -> None:
+    """Its lock may be from anywhere. Whose folder it is gives the store what it has lost."""
+    store = tmp_path / "store"
+    store.mkdir()
+    with sandboxed(tmp_path / "film") as (film, _sandbox):
+        film.write(2)
+        film = replace(film, environ={**film.environ, "KLINGFLOW_CLAIMS": str(store)})
+        film.do("run", "film.yaml", "-y", "-q")
+        told = sorted(path.name for path in (store / "purchases").iterdir())
+        for path in (store / "purchases").iterdir():
+            path.unlink()
+        elsewhere = replace(
+            film,
+            folder=tmp_path / "elsewhere",
+            environ={**film.environ, "KLINGFLOW_STATE_DIR": str(tmp_path / "nobody")},
+        )
+        shutil.copytree(film.folder, elsewhere.folder)
+        for command in ("run", "fetch"):
+            elsewhere.do(command, "film.yaml")
+            assert not [*(store / "purchases").iterdir()]
+        film.do("fetch", "film.yaml")
+        assert sorted(path.name for path in (store / "purchases").iterdir()) == told

@@ -71,11 +71,12 @@ def run(
     from klingflow.api.following import Follower, followed  # an extra
 
     check_committed(job)
+    gives_back = preparing.is_agreed(job)  # before the black box knows of this run
     unnamed = preparing.prepare([job], key, limits, used)
 
     async def main() -> tuple[Follower, list[str]]:
         desk = await desk_of(place.address, account_named(place.account, job.site.origin))
-        follower = Follower(job, desk, place.store, limits, emit, goes_on)
+        follower = Follower(job, desk, place.store, limits, emit, goes_on, gives_back=gives_back)
         return follower, await followed(follower, abort, detach=detach)
 
     agreed = job.plan  # the follower puts later plans in its place

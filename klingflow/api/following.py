@@ -61,8 +61,9 @@ class Follower:
     plan buys: the user has agreed to no other; `otherwise` are takes of which other
     copies of the film have ordered, or bought, another body; `left_out` those for which a cap of
     the account, or of the run, had no room at the desk. `goes_on`: the user's word covers
-    also what an earlier run began to hand over, and nobody was shown. `coming` are the attempts of
-    which the desk says that their videos are on their way to the store.
+    also what an earlier run began to hand over, and nobody was shown. `gives_back`: the user has
+    agreed to what is done here, so the store may be told what the lock says. `coming` are the
+    attempts of which the desk says that their videos are on their way to the store.
     """
 
     job: Job
@@ -71,6 +72,7 @@ class Follower:
     limits: Limits
     emit: Emit
     goes_on: bool = True
+    gives_back: bool = True
     clock: Callable[[], float] = time.monotonic
     open: dict[str, Terms] = field(default_factory=dict)
     agreed: set[str] = field(init=False)
@@ -216,6 +218,8 @@ class Follower:
 
     async def give_back(self) -> None:
         """Give the store the claims that the lock knows and it has lost. Raises StoreAway."""
+        if not self.gives_back:
+            return
         lost = await anyio.to_thread.run_sync(give_back_of, self.job.ledger.book, self.store)
         if lost:
             told = many(lost, "{number} purchase", "{number} purchases")

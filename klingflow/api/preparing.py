@@ -15,6 +15,7 @@ from klingflow.api.picking import name_purchases
 from klingflow.decide.verbs import VERBS
 from klingflow.errors import StoreAway, UsageError
 from klingflow.gateway.secret import key_holder
+from klingflow.ledger.boxes import is_begun
 from klingflow.model import Limits, Manifest, Plan
 from klingflow.words import _
 
@@ -39,13 +40,27 @@ def prepare(
     for job in jobs if key else ():
         _check_key_apart(job.plan.manifest, key)
     _check_files(limits, len(jobs))
+    agreed = [job for job in jobs if is_agreed(job)]
     for job in jobs:  # last: a run that is refused leaves no trace in a black box
         _begin_box(job)
     for job in jobs if used else ():
         job.ledger.use_plan(str(used))
-    for job in jobs:
+    for job in agreed:
         _hand_in(job, buying=buying)
     return [why for job in jobs if (why := name_purchases(job.site, job.plan))]
+
+
+def is_agreed(job: Job) -> bool:
+    """True if the user has agreed to what is done here: to work of the plan, or to that of an
+    earlier run in this place. Until then nothing that the files of a folder say goes to a store:
+    they may be from anywhere. Raises LedgerError.
+    """
+    box, lineage = job.site.paths.box, job.ledger.book.lineage
+    return _has_work(job) or (box is not None and is_begun(box, lineage))
+
+
+def _has_work(job: Job) -> bool:
+    return any(VERBS[action.verb].work for action in job.plan.actions)
 
 
 def _hand_in(job: Job, *, buying: bool) -> None:
@@ -63,9 +78,8 @@ def _hand_in(job: Job, *, buying: bool) -> None:
 
 def _begin_box(job: Job) -> None:
     """Hold the black box if there is something to record: the user has agreed."""
-    works = any(VERBS[action.verb].work for action in job.plan.actions)
     box = job.site.paths.box
-    if works or job.ledger.entered or (box is not None and box.same_film):
+    if _has_work(job) or job.ledger.entered or (box is not None and box.same_film):
         job.ledger.begin_box()
 
 

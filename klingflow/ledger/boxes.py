@@ -80,6 +80,14 @@ def spots_in(box: Path) -> list[Spot]:
     return [spot for folder in _in(box / PLACES) if (spot := spot_at(folder))]
 
 
+def is_begun(place: BoxPlace, lineage: str) -> bool:
+    """True if something was done in this place before, for a ledger of this lineage. Raises
+    LedgerError.
+    """
+    spot = spot_at(place.folder(lineage))
+    return spot is not None and bool(spot.since)
+
+
 def all_boxes(state: Path) -> list[Path]:
     """Return every black box. Raises LedgerError."""
     return _in(boxes_in(state))
