@@ -69,9 +69,8 @@ async def _work(
         from klingflow.cluster.temporal import client, worker  # an extra
     except ImportError as error:
         raise engine_missing() from error
-    host, environ = socket.gethostname(), os.environ
-    base_url = environ[BASE_URL].strip()
-    async with connect(base_url, environ[KEY].strip()) as gateway:
+    host = socket.gethostname()
+    async with connect(os.environ[BASE_URL].strip(), os.environ[KEY].strip()) as gateway:
         hand = Hand(
             store=store,
             gateway=gateway,
