@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from klingflow.decide.delivery import FROM_AN_EARLIER_RUN, Delivery
+from klingflow.decide.schedule import Fetch
 from klingflow.gateway.outcomes import NoReply
-from klingflow.model import Failure, Rate
+from klingflow.model import Failure, Purchase, Rate
 from klingflow.runner.fetch import fetch
 from tests.runs import LOST, ORIGIN, VIDEO, Run, Video, a_run, said
 
@@ -47,6 +48,26 @@ async def test_a_video_comes_home(tmp_path: Path) -> None:
     assert run.events == ["downloading", "done"]
     assert (run.told[1]["file"], run.told[1]["size_bytes"]) == (str(target), len(VIDEO))
     assert run.gateway.asked == [f"open {OWN}"]
+
+
+async def test_a_video_that_is_brought_again_is_no_news(tmp_path: Path) -> None:
+    """Its ledger says what it said, to the byte: so do those of others. Another video is news."""
+    other = VIDEO + b"\0\0\0\x08free"
+    with a_run(tmp_path, videos=[Video(200, VIDEO), Video(200, VIDEO), Video(200, other)]) as run:
+        step = await run.finished(video_url=OWN)
+        await fetch(run.context, step)
+        (before,) = run.purchases
+        (tmp_path / "outputs/film/shot001.mp4").unlink()
+        known = list[Purchase]()
+        for _ in range(2):
+            run.at += 60
+            run.context.schedule.fetch(Fetch(0, before, step.wanted), run.at)
+            await fetch(run.context, run.next_of(Fetch))
+            known += run.purchases
+    assert known[0] == before
+    assert known[1].size_bytes == len(other)
+    assert known[1].times["done"] > before.times["done"]
+    assert run.events == ["downloading", "done"] * 3
 
 
 async def test_tries_take_the_two_addresses_in_turn(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from klingflow.decide.schedule import Fetch
 from klingflow.gateway import download
 from klingflow.gateway.outcomes import Succeeded
 from klingflow.gateway.query_replies import read_query
+from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
-from klingflow.model import Failure, FileFact
+from klingflow.model import Failure, FileFact, Purchase
 from klingflow.runner import look, settle
 from klingflow.runner.context import Context
 from klingflow.words import _, joined
@@ -100,14 +101,23 @@ async def _arrived(
         return context.tell(
             "undelivered", fetch.wanted, uid=fetch.purchase.uid, reason=joined("; ", troubles)
         )
-    sha256, size_bytes = result.sha256, result.size_bytes
-    purchase = await context.record(
-        fetch.job, fetch.purchase, "downloaded", sha256=sha256, size_bytes=size_bytes
-    )
+    purchase = fetch.purchase
+    if not _is_known(purchase, fact, job.ledger.book):
+        facts = {"sha256": fact.sha256, "size_bytes": fact.size_bytes}
+        purchase = await context.record(fetch.job, purchase, "downloaded", **facts)
     context.tell(
-        "done", fetch.wanted, uid=fetch.purchase.uid, file=str(target), size_bytes=size_bytes
+        "done", fetch.wanted, uid=purchase.uid, file=str(target), size_bytes=fact.size_bytes
     )
     look.arrived(context, fetch.wanted, purchase)
+
+
+def _is_known(purchase: Purchase, fact: FileFact, book: Book) -> bool:
+    """True if the ledger says already all that a download has shown. It is no news that a file was
+    missing here: copies of a film whose ledgers say the same go on saying the same.
+    """
+    is_done = purchase.state == "done" and purchase.error is None
+    is_same = (purchase.size_bytes, purchase.sha256) == (fact.size_bytes, fact.sha256)
+    return is_done and is_same and book.purchases.get(purchase.uid) == purchase
 
 
 async def _give_up(context: Context, fetch: Fetch, reason: str) -> None:
