@@ -32,6 +32,8 @@ def test_an_address_has_server_and_namespace(text: str, address: Address) -> Non
         "temporal://films.local/a/b",
         "temporal://me@films.local/default",
         "temporal://films.local/default?x=1",
+        "temporal://:word@films.local/default",
+        "temporal://[::1/default",
     ],
 )
 def test_what_is_no_address_is_refused_with_the_form(text: str) -> None:

@@ -16,6 +16,7 @@ CLUSTER: Final = "KLINGFLOW_CLUSTER"
 CLAIMS: Final = "KLINGFLOW_CLAIMS"
 _FORM: Final = "temporal://HOST:7233/NAMESPACE"
 _PORT: Final = 7233
+_NO_PART: Final = frozenset("@?#")  # what begins a user, a query and a fragment
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -36,17 +37,25 @@ def address_in(environ: Mapping[str, str]) -> Address:
         raise UsageError(
             _("no cluster: set {cluster}={form} in the environment", cluster=CLUSTER, form=_FORM)
         )
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port or _PORT
-    except ValueError:
-        host, port = None, _PORT
-    namespace = urlsplit(text).path.strip("/") or "default"
-    plain = parts.scheme == "temporal" and not (parts.query or parts.fragment or parts.username)
-    if not host or not plain or not _PLAIN.fullmatch(namespace):
+    address = _read(text)
+    if address is None:
         raise UsageError(
             _("{cluster} is no address of a cluster: write {form}", cluster=CLUSTER, form=_FORM)
         )
+    return address
+
+
+def _read(text: str) -> Address | None:
+    """Return the address that a text is; None for any other text."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port or _PORT
+    except ValueError:  # a bracket without its other one, a port that is no number
+        return None
+    namespace = parts.path.strip("/") or "default"
+    is_plain = parts.scheme == "temporal" and _NO_PART.isdisjoint(text)
+    if not (host and is_plain and _PLAIN.fullmatch(namespace)):
+        return None
     return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", namespace)
 
 
