@@ -71,6 +71,10 @@ class Said(NamedTuple):
     word: str = ""
     after: str = ""
 
+    def follows(self, before: Said) -> bool:
+        """True if nothing was said between that word and this one."""
+        return self.number == before.number + 1 and self.after == before.word
+
     def as_json(self) -> dict[str, Json]:
         """Return it as JSON, without its number."""
         return {**self.settings.as_json(), "word": self.word, "after": self.after}
@@ -177,21 +181,23 @@ class Account:
         """
         if said.word and said.word in (self.last.word, self.last.after):
             return  # it came twice, or late
-        is_known = said.number <= self.last.number
         self.store_has_forgotten |= self._contradicts(said, told=told)
-        if is_known and not told:
-            return
-        is_next = said.number == self.last.number + 1 and said.after == self.last.word
+        if told or said.number > self.last.number:
+            has_missed = not told or said.number > self.last.number + 1
+            self._take(said, has_missed=has_missed, spend=spend)
+
+    def _take(self, said: Said, *, has_missed: bool, spend: bool) -> None:
+        """Let what was said be the last word. `has_missed`: not all that was said before it was
+        heard here, or what was heard is forgotten.
+        """
         settings = said.settings
-        if self.last.number and not is_next and not spend:
+        is_trusted = spend or said.follows(self.last) or not self.last.number
+        if not is_trusted:
             settings = settings.no_looser_than(self.settings)
-        has_missed = not told or said.number > self.last.number + 1
         self.last = said
         self.settle(settings)
-        if spend or settings.max_spend is None:
-            self.count_is_lost = False
-        elif has_missed:
-            self.count_is_lost = True
+        needs_count = settings.max_spend is not None and not spend
+        self.count_is_lost = needs_count and (self.count_is_lost or has_missed)
 
     def _contradicts(self, said: Said, *, told: bool) -> bool:
         """True if the store cannot be the one in which everything was said that was heard. A store
@@ -199,9 +205,9 @@ class Account:
         """
         if not (said.word and self.last.word):
             return False
-        is_known = said.number <= self.last.number and (told or said.number == self.last.number)
-        follows_another = said.number == self.last.number + 1 and said.after != self.last.word
-        return is_known or follows_another
+        if said.number == self.last.number + 1:
+            return not said.follows(self.last)
+        return said.number == self.last.number or (told and said.number < self.last.number)
 
     def stop(self, number: int) -> None:
         """Buy nothing more: a host has read that word of a person in the store, as the `number`-th.
