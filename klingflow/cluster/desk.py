@@ -142,18 +142,13 @@ class Desk(Intake):
         if grant is None:
             return  # told twice, or of a desk before this one
         if told.sent:
-            self._count(told.host)
-            if grant.order.counted and told.outcome in ("submitted", "in_doubt"):
-                self.account.caps.enter(
-                    grant.order.ask.request
-                )  # what was counted was an earlier try
+            self._learn(grant, told, now)
         self.standing.heard(told)
         if told.stopped:
             self.account.stop(told.stopped)
         match told.outcome:
             case "submitted":
-                if told.sent:
-                    self.account.tempo.accepted(now, grant.at)
+                pass  # its task holds the place
             case "limited" | "unsent" | "late":
                 self._again(grant, told, now, u)
             case "in_doubt":
@@ -166,6 +161,14 @@ class Desk(Intake):
             self.halt(
                 _("the gateway refuses every create for want of room, and no task is running")
             )
+
+    def _learn(self, grant: Grant, told: Bought, now: float) -> None:
+        """Note what only the host knows that sent the POST itself: who has bought, how fast."""
+        self._count(told.host)
+        if told.outcome == "submitted":
+            self.account.tempo.accepted(now, grant.at)
+        if grant.order.counted and told.outcome in ("submitted", "in_doubt"):
+            self.account.caps.enter(grant.order.ask.request)  # what was counted was an earlier try
 
     def _count(self, host: str) -> None:
         self._hosts[host] = self._hosts.pop(host, 0) + 1
