@@ -18,7 +18,7 @@ import anyio.to_thread
 from klingflow.cluster.orders import Page, Terms, as_bytes, page_name, pages
 from klingflow.cluster.reading import Reader, Told
 from klingflow.cluster.store import PutOnce
-from klingflow.cluster.waits import Supply, finished, supply_of, waits_of
+from klingflow.cluster.waits import Supply, Waits, finished, supply_of, waits_of
 from klingflow.errors import StoreAway
 from klingflow.ledger.book import Book, contradicting, doubt, fold
 from klingflow.ledger.handed_over import bought_again, is_at_cluster, retry_of, store_of
@@ -38,22 +38,30 @@ def _finished(told: Told, book: Book) -> Iterator[Purchase]:
 
     Each is the same for whoever makes it: it is as old as what it waited for.
     """
-    here = (p for p in book.purchases.values() if is_at_cluster(p))
-    orders = [o for o in (*told.ordered.values(), *here) if _is_open(book.purchases.get(o.uid, o))]
-    open_ = [(order, waits) for order in orders if (waits := waits_of(order))]
-    if not open_:
+    waiting = _waiting(told, book)
+    if not waiting:
         return
-    known = [*told.accounts, *book.purchases.values()]
-    done = _done(known)
-    for order, waits in open_:
-        sources = [p for uid in waits.orders if (p := done.get(attempt_of(uid)))]
-        if len(sources) < len(waits.orders):
-            continue
-        needs = {n: _supplied(supply, done) for n, supply in waits.needs.items()}
-        with suppress(KeyError):  # a text that the gateway did not give: its host says so
-            last = finished(order, waits, needs)
-            updated = max(p.times["updated"] for p in (order, *sources))
-            yield replace(last, times={**order.times, "updated": updated})
+    done = _done([*told.accounts, *book.purchases.values()])
+    for order, waits in waiting:
+        sources = {attempt_of(uid) for uid in waits.orders}
+        if sources <= done.keys():
+            with suppress(KeyError):  # a text that the gateway did not give: its host says so
+                yield _final(order, waits, {attempt: done[attempt] for attempt in sources})
+
+
+def _waiting(told: Told, book: Book) -> list[tuple[Purchase, Waits]]:
+    """Return the orders whose bodies the book does not know as final, with what each waits for."""
+    orders = (*told.ordered.values(), *filter(is_at_cluster, book.purchases.values()))
+    open_ = [order for order in orders if _is_open(book.purchases.get(order.uid, order))]
+    return [(order, waits) for order in open_ if (waits := waits_of(order))]
+
+
+def _final(order: Purchase, waits: Waits, sources: Mapping[str | None, Purchase]) -> Purchase:
+    """Return an order as its sources make it. Raises KeyError for a text that none of them has."""
+    needs = {need: _supplied(supply, sources) for need, supply in waits.needs.items()}
+    last = finished(order, waits, needs)
+    updated = max(p.times["updated"] for p in (order, *sources.values()))
+    return replace(last, times={**order.times, "updated": updated})
 
 
 def _done(known: Iterable[Purchase]) -> dict[str | None, Purchase]:
@@ -89,17 +97,30 @@ def folded(book: Book, told: Told, now: str) -> list[Purchase]:
     whoever tries to buy the shot meets the claim itself. After that it is a doubt: its runner died,
     perhaps before its own ledger had the intent, and nobody else would ever tell of it.
     """
-    accounts = [*told.accounts, *_finished(told, book)]
-    uids = {p.uid for p in (*accounts, *told.doubts)} - book.pruned.keys()
-    known = [book.purchases[uid] for uid in uids & book.purchases.keys()]
-    accounts = [a for a in accounts if a.uid in uids]
-    merged, contradicted = fold([*known, *accounts], [d for d in told.doubts if d.uid in uids])
+    news, doubts = [], []
+    for purchase in _merged(book, told):
+        if book.purchases.get(purchase.uid) == purchase:
+            continue
+        if not _is_others_claim(purchase, book):
+            news.append(purchase)
+        elif is_late(purchase, now):
+            doubts.append(doubt(purchase, None))
+    return news + doubts
+
+
+def _merged(book: Book, told: Told) -> list[Purchase]:
+    """Return what the store and the book know together of the purchases that the store names.
+    Pruned ones stay away.
+    """
+    stay_away = book.pruned.keys()
+    accounts = [a for a in (*told.accounts, *_finished(told, book)) if a.uid not in stay_away]
+    doubts = [doubt for doubt in told.doubts if doubt.uid not in stay_away]
+    named = {account.uid for account in (*accounts, *doubts)}
+    known = [book.purchases[uid] for uid in named & book.purchases.keys()]
+    merged, contradicted = fold([*known, *accounts], doubts)
     problems = (*told.problems, *map(contradicting, contradicted))
     book.problems += [problem for problem in problems if problem not in book.problems]
-    news = [p for p in merged if book.purchases.get(p.uid) != p]
-    claims = {p.uid for p in news if _is_others_claim(p, book)}
-    known = [p for p in news if p.uid not in claims]
-    return known + [doubt(p, None) for p in news if p.uid in claims and is_late(p, now)]
+    return merged
 
 
 def _is_others_claim(purchase: Purchase, book: Book) -> bool:
