@@ -35,7 +35,7 @@ from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
-from klingflow.model import FileFact, Limits, Purchase, Request, Shot, State
+from klingflow.model import FileFact, Limits, Plan, Purchase, Request, Shot, State
 from klingflow.runner import settle
 from klingflow.runner.context import Job
 from klingflow.words import _
@@ -66,26 +66,39 @@ async def hand_over(
 
     Raises UsageError for a ledger that cannot be handed over, LedgerBroken, StoreAway.
     """
-    plan, book = job.plan, job.ledger.book
-    batch = batch_of(book.lineage, at, secrets.token_hex(4))
-    made = ordered(plan, book, origin=job.site.origin, store=store.identity, batch=batch, at=at)
+    batch = batch_of(job.ledger.book.lineage, at, secrets.token_hex(4))
+    made = ordered(
+        job.plan,
+        job.ledger.book,
+        origin=job.site.origin,
+        store=store.identity,
+        batch=batch,
+        at=at,
+    )
     intents = _together([intent for intent in made if wanted(intent.key)])
     if intents:
         _check(job)
-    lengths = chains(plan, expectation(plan.history))
-    intents.sort(key=lambda intent: _turn(intent, lengths))  # stable: sources stay before the rest
     left = await _left_over(job, store, batch)
-    stale = _stale(left, plan.manifest if goes_on else ())
-    uploaded = await uploading.upload([*intents, *(o for o in left if o.uid not in stale)])
+    stale = _stale(left, job.plan.manifest if goes_on else ())
+    orders = [*_longest_first(intents, job.plan), *left]
+    uploaded = await uploading.upload([order for order in orders if order.uid not in stale])
     unsendable = {**stale, **uploaded.unsendable}
-    sendable = [intent for intent in (*intents, *left) if intent.uid not in unsendable]
+    sendable = [order for order in orders if order.uid not in unsendable]
     terms = _terms(job, store, limits, batch)
     await follow.hand_over(job.ledger, store, terms, sendable, uploaded.addresses)
-    for purchase in left:
-        if purchase.uid in unsendable:
-            await _withdraw(store, purchase, at)
-    whys = {i.key: unsendable[i.uid] for i in (*intents, *left) if i.uid in unsendable}
-    return Handed(tuple(sendable), whys)
+    for order in left:
+        if order.uid in unsendable:
+            await _withdraw(store, order, at)
+    return Handed(
+        tuple(sendable), {o.key: unsendable[o.uid] for o in orders if o.uid in unsendable}
+    )
+
+
+def _longest_first(intents: Iterable[Purchase], plan: Plan) -> list[Purchase]:
+    """Return intents in the order in which hosts are to buy them."""
+    lengths = chains(plan, expectation(plan.history))
+    # The sort is stable: sources stay before the rest.
+    return sorted(intents, key=lambda intent: _turn(intent, lengths))
 
 
 def _together(intents: Sequence[Purchase]) -> list[Purchase]:
