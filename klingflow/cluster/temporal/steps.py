@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -167,18 +167,24 @@ class Steps:
     async def _page(self, account: str, batch: str, number: int) -> dict[str, Any]:
         page = await hands.page(self._hand, batch, number)
         asks = list(page.asks())
-        names = [told_of(ask.uid, "intent") for ask in asks]
-        claims = await asyncio.gather(*map(self._hand.get, names))
-        claimed = [ask.uid for ask, claim in zip(asks, claims, strict=True) if claim is not None]
-        found = await asyncio.gather(*(supplies.claims_of(self._hand, uid) for uid in claimed))
-        ends = {uid: one.has_come for uid, one in zip(claimed, found, strict=True)}
-        counts = {uid: one.number for uid, one in zip(claimed, found, strict=True)}
+        claims = await self._claims([ask.uid for ask in asks])
+        counts = {uid: one.number for uid, one in claims.items()}
         said = await self._hand.patiently(partial(accounts.last_said, self._hand.store, account))
         return {
             "asks": [(ask.as_json(), counts.get(ask.uid, 0)) for ask in asks],
-            "ends": {uid: has_come for uid, has_come in ends.items() if has_come is not None},
+            "ends": {u: one.has_come for u, one in claims.items() if one.has_come is not None},
             "said": said and (said.number, said.as_json()),
         }
+
+    async def _claims(self, uids: Sequence[str]) -> dict[str, supplies.Claims]:
+        """Return what the claims of these orders come to; orders that nobody has claimed are left
+        out.
+        """
+        names = [told_of(uid, "intent") for uid in uids]
+        intents = await asyncio.gather(*map(self._hand.get, names))
+        claimed = [uid for uid, intent in zip(uids, intents, strict=True) if intent is not None]
+        found = await asyncio.gather(*(supplies.claims_of(self._hand, uid) for uid in claimed))
+        return dict(zip(claimed, found, strict=True))
 
     async def _shot(self, errand: _Errand, heard: int) -> str:
         is_new = False
