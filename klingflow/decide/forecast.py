@@ -78,18 +78,19 @@ def _tasks(plan: Plan, number: int, found: Mapping[str, Chain]) -> Iterator[tupl
     """Yield the tasks that a run of a plan waits for, by the keys of their takes: those that it
     buys, and those that it resumes.
     """
-    coming = {action.key for action in buys(plan)}
-    coming |= {action.key for action in plan.actions if action.verb == "resume"}
+    bought = {action.key for action in buys(plan)}
+    resumed = {action.key for action in plan.actions if action.verb == "resume"}
+    coming = bought | resumed
     for action in plan.actions:
-        if action.key not in coming:
-            continue
-        bought, shot, request = action.purchase, action.shot, action.request
-        if action.verb == "resume" and bought is not None:
-            yield action.key, Task(bought.tier, age_s=_age_s(bought, plan.terms.at))
-        elif shot is not None and request is not None:
-            keys = _keys_needed(shot, plan)
-            needs = tuple((number, key) for key in keys if key in coming)
-            yield action.key, Task(request.predicted_tier, found[action.key], needs)
+        if action.key in resumed:
+            assert action.purchase, "what is resumed was bought"
+            age_s = _age_s(action.purchase, plan.terms.at)
+            yield action.key, Task(action.purchase.tier, age_s=age_s)
+        elif action.key in bought:
+            assert action.shot and action.request, "only shots of the manifest are bought"
+            needed = _keys_needed(action.shot, plan)
+            needs = tuple((number, key) for key in needed if key in coming)
+            yield action.key, Task(action.request.predicted_tier, found[action.key], needs)
 
 
 def _keys_needed(shot: Shot, plan: Plan) -> list[str]:
