@@ -159,10 +159,7 @@ def _told(other: Path, site: Site) -> Other:
 
 def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
     """Return what a merge finds, and the ledger that it makes of all of them."""
-    # Where there was no ledger yet, its lineage was made this moment, and nobody has seen it.
-    begun = book.purchases or book.serial
-    ours = telling_of(book) if begun else Telling([])
-    tellings = [ours, *(other.telling for other in others)]
+    tellings = [_telling_of_ours(book), *(other.telling for other in others)]
     united = unite(tellings)
     lineages = frozenset[str]().union(*(telling.lineages for telling in tellings))
     problems = [(other.path, problem) for other in others for problem in other.problems]
@@ -176,6 +173,12 @@ def _merged(book: Book, others: Sequence[Other]) -> tuple[Merged, United]:
         problems=problems,
     )
     return found, united
+
+
+def _telling_of_ours(book: Book) -> Telling:
+    # Where there was no ledger yet, its lineage was made this moment, and nobody has seen it.
+    is_begun = book.purchases or book.serial
+    return telling_of(book) if is_begun else Telling([])
 
 
 def _is_the_same(united: United, book: Book) -> bool:
