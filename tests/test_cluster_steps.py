@@ -166,6 +166,7 @@ async def test_a_shot_is_bought_watched_and_brought(tmp_path: Path) -> None:
         (_, bought, at), *after = host.heard.reports
         assert (bought["outcome"], at) == ("submitted", NOW.timestamp())
         assert after == [["over", uid, True], ["delivered", uid, True]]
+        assert not host.hand.answers  # whose bodies would fill the memory of a host
 
 
 async def test_the_shot_of_a_dead_host_is_gone_on_with(tmp_path: Path) -> None:

@@ -131,7 +131,10 @@ class Steps:
         """
         turn_at = self._hand.clock() + at - activity.info().started_time.timestamp()
         errand = _Errand(Order.from_json(order), at, turn_at)
-        return await self._done(self._shot(errand, heard), errand)
+        try:
+            return await self._done(self._shot(errand, heard), errand)
+        finally:  # a host that goes on for weeks does not remember every shot
+            self._hand.answers.pop(errand.order.uid, None)
 
     async def mind_store(self, account: str) -> str:
         """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too."""
