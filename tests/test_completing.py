@@ -79,7 +79,7 @@ bash = pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
         ("klingflow plan film.yaml -s state:in", ["intent", "in_doubt"]),
         ("klingflow plan film.yaml -s ad@", ["上海", "b"]),
         ("klingflow plan film.yaml -s 'opening tag:e", ["opening tag:ext"]),
-        ("klingflow plan film.yaml -s opening,state:n", ["new", "not_sent"]),
+        ("klingflow plan film.yaml -s opening,state:n", ["new", "not_sent", "not_bought"]),
         ("klingflow run film.yaml --rerun ", ["changed", "failed", "rejected"]),
         ("klingflow schema l", ["lock", "log"]),
         ("klingflow plan film.yaml --profile ", ["draft", "rough"]),

@@ -76,6 +76,29 @@ def test_a_doubt_is_told_with_all_that_finds_it(capsys: Capture) -> None:
     ]
 
 
+def test_one_moment_is_said_once(capsys: Capture) -> None:
+    """Most requests that are in doubt broke within their second."""
+    assert "  sent:     10:00" in card(capsys, **{"from": "10:00", "to": "10:00"})
+
+
+def test_the_cards_end_with_what_each_option_means(capsys: Capture) -> None:
+    """Once, not on each card; and with the command that settles several."""
+    doubt_views.show_cards([], "film.yaml")
+    doubt_views.show_cards([DOUBT], "film.yaml")
+    doubt_views.show_cards([DOUBT, DOUBT], "film.yaml")
+    lines = capsys.readouterr().out.splitlines()
+    meant = [
+        "",
+        "  --task ID      it was bought, and ID is its task",
+        "  --resubmit     it was not bought: the next run buys it",
+        "  --abandon      let it go; only --rerun failed would buy it",
+        "  --not-charged  let it go, and the bill shows that it cost nothing",
+    ]
+    assert lines[7:12] == meant
+    assert lines[12 + 2 * 7 : -1] == meant
+    assert lines[-1].startswith("`klingflow resolve film.yaml -s state:in_doubt --abandon`")
+
+
 def test_a_tier_without_a_price_is_said(capsys: Capture) -> None:
     assert "  may cost: unknown: its tier has no price" in card(capsys, predicted_tier="x")
 

@@ -56,6 +56,15 @@ def test_every_shot_is_told_by_the_ledger(bought: Manifest) -> None:
     assert record["problems"] == []
 
 
+def test_doubts_stand_as_the_manifest_has_their_takes(tmp_path: Path) -> None:
+    """A storyboard is gone through from its beginning; what is no longer in it comes last."""
+    film = pipeline_at(tmp_path)
+    film.write({"z": {"prompt": "x"}, "b": {"prompt": "y"}})
+    manifest = load(film.manifest)
+    keep(site_of(manifest.path, Wish()).paths, doubtful("a"), doubtful("b"), doubtful("z"))
+    assert [doubt["key"] for doubt in status(manifest, Wish())["doubts"]] == ["z", "b", "a"]
+
+
 def test_a_book_that_is_read_already_is_not_read_again(bought: Manifest) -> None:
     """A run may write meanwhile, and what is made of one reading has to fit together."""
     site = site_of(bought.path, Wish())

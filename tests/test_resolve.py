@@ -112,18 +112,28 @@ def test_abandon_and_resubmit_settle_what_is_open(purchase: Purchase, after: str
     )
 
 
+GIVEN_UP = Failure("unknown", "given_up", "given up by `klingflow resolve`")
+ONCE_MORE = "to be bought once more, by `klingflow resolve --resubmit`"
+
+
 @pytest.mark.parametrize(
-    ("purchase", "says"),
+    ("verdict", "code", "says"),
     [
-        (doubtful(), "given up by `klingflow resolve`"),
-        (parked(), "given up by `klingflow resolve`; its task id stays in the ledger"),
+        (abandon, "given_up", "given up by `klingflow resolve`"),
+        (not_charged, "given_up", "given up by `klingflow resolve`, and not charged"),
+        (partial(resubmit, held=False), "resubmitted", ONCE_MORE),
     ],
 )
-def test_what_was_wrong_before_is_no_reason_any_more(purchase: Purchase, says: str) -> None:
-    lost = replace(purchase, error=Failure("unknown", "in_doubt", "the connection broke"))
-    for verdict in (abandon, partial(resubmit, held=False)):
-        (record,) = verdict(Book([lost]), "a", origin=ORIGIN, at=LATER)
-        assert record.error and record.error.message == says
+def test_the_verdict_takes_the_place_of_what_was_wrong_before(
+    verdict: Callable[..., list[Purchase]], code: str, says: str
+) -> None:
+    """Also of an earlier verdict. A task id stays in the ledger, and the words say so."""
+    lost = replace(doubtful(), error=Failure("unknown", "in_doubt", "the connection broke"))
+    let_go = replace(advance(doubtful(), "abandoned", AT), error=GIVEN_UP)
+    kept = f"{says}; its task id stays in the ledger"
+    for purchase, words in ((lost, says), (let_go, says), (parked(), kept)):
+        (record,) = verdict(Book([purchase]), "a", origin=ORIGIN, at=LATER)
+        assert record.error == Failure("unknown", code, words)
 
 
 @pytest.mark.parametrize(
@@ -285,12 +295,12 @@ def test_only_the_last_purchase_of_a_take_is_given_up() -> None:
         abandon(book, "a", origin=ORIGIN, at=LATER)
 
 
-def test_what_was_abandoned_keeps_its_error() -> None:
-    """It says what was wrong with it then."""
-    why = Failure("unknown", "given_up", "given up by `klingflow resolve`")
-    given_up = replace(advance(doubtful(), "abandoned", AT), error=why)
-    (record,) = resubmit(Book([given_up]), "a", origin=ORIGIN, at=LATER, held=False)
-    assert (record.error, record.times["resubmitted"]) == (why, LATER)
+def test_what_the_gateway_said_of_a_failed_task_stays() -> None:
+    """That it was not charged is no other reason."""
+    why = Failure("moderation", "risk", "not allowed")
+    failed = replace(advance(submitted("a"), "failed", AT), error=why)
+    (record,) = not_charged(Book([failed]), "a", origin=ORIGIN, at=LATER)
+    assert (record.error, last_event(record)) == (why, "not_charged")
 
 
 def test_a_finished_video_is_not_bought_a_second_time_by_a_verdict() -> None:

@@ -114,7 +114,7 @@ def test_an_unknown_state_is_told_with_those_that_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         select(SHOTS, BOOK, ["state:fialed"], [])
     assert str(caught.value).startswith("there is no state 'fialed'; there are intent, in_doubt, ")
-    assert str(caught.value).endswith(", done, new, refused, not_sent")
+    assert str(caught.value).endswith(", done, new, refused, not_sent, not_bought")
 
 
 @pytest.mark.parametrize(

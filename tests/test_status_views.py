@@ -13,6 +13,7 @@ NO_MONEY: dict[str, Any] = {
 }  # fmt: skip
 Capture = pytest.CaptureFixture[str]
 UNSENT = {"kind": "not_sent", "code": "not_sent", "message": "no connection"}
+AGAIN = {"kind": "unknown", "code": "resubmitted", "message": "to be bought once more"}
 REFUSED = {"kind": "parameters", "code": "x", "message": "nonsense"}
 
 
@@ -47,6 +48,7 @@ def shot(state: str, **more: Any) -> dict[str, Any]:
         (shot("rejected", error=UNSENT), "  not sent  a  no connection"),
         (shot("rejected", error=REFUSED), "  refused  a  nonsense"),
         (shot("intent"), "  in doubt  a"),
+        (shot("abandoned", error=AGAIN), "  not bought  a  to be bought once more"),
     ],
 )
 def test_a_shots_line_says_what_came_of_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from klingflow.api.films import spent_beside
@@ -17,7 +18,7 @@ from klingflow.ledger.book import Book, alike, in_order, same_video
 from klingflow.ledger.places import Site
 from klingflow.ledger.problems import worded
 from klingflow.media.kept import Kept
-from klingflow.model import FileFact, Json, Manifest, Picks
+from klingflow.model import FileFact, Json, Manifest, Picks, Purchase
 from klingflow.results import run_manifest
 from klingflow.results.doubts import doubts
 from klingflow.results.undelivered import undelivered, ways_out
@@ -58,11 +59,17 @@ def status_by(manifest: Manifest, book: Book, wish: Wish, site: Site) -> dict[st
     missing = [p for p in undelivered(meant) if facts.get(p.output or "") != fact_of(p)]
     return {
         **record,
-        "doubts": doubts(meant, site.command),
+        "doubts": doubts(_as_written(manifest, meant), site.command),
         "ways_out": ways_out(missing, site.named),
         "problems": [worded(problem) for problem in problems],
         "picks_astray": [str(doubt) for doubt in terms.picks.doubts],
     }
+
+
+def _as_written(manifest: Manifest, purchases: Sequence[Purchase]) -> list[Purchase]:
+    """Sort purchases as the manifest has their takes; what is no longer in it comes last."""
+    rows = {shot.key: row for row, shot in enumerate(manifest.shots)}
+    return sorted(purchases, key=lambda p: rows.get(p.key, len(rows)))
 
 
 def _facts(book: Book, site: Site) -> dict[str, FileFact]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Final, Literal
 
+from klingflow.decide.select import RESUBMITTED
 from klingflow.errors import UsageError
 from klingflow.gateway.payload import plausible_id
 from klingflow.ledger.book import Book
@@ -24,7 +25,12 @@ from klingflow.words import _, joined, word
 # What a person can say of a purchase without knowing its task.
 Verdict = Literal["abandon", "not_charged", "resubmit"]
 
-_GIVEN_UP = _("given up by `klingflow resolve`")
+# What the ledger keeps of it as the error of the purchase: code and words.
+_SAID: Final[Mapping[Verdict, tuple[str, str]]] = {
+    "abandon": ("given_up", _("given up by `klingflow resolve`")),
+    "not_charged": ("given_up", _("given up by `klingflow resolve`, and not charged")),
+    "resubmit": (RESUBMITTED, _("to be bought once more, by `klingflow resolve --resubmit`")),
+}
 
 
 # What a verdict settles where it is said of many takes.
@@ -171,7 +177,7 @@ def _unbought(book: Book, key: str, wanted: tuple[Shot, Request] | None) -> tupl
 def abandon(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]:
     """Give up what nothing came of; it is not bought again by itself. Raises UsageError."""
     return [
-        advance(p, "abandoned", at, **_given_up(p))
+        advance(p, "abandoned", at, **_given_up(p, "abandon"))
         for p in _unsettled(book, key, origin, states_before("abandoned"))
     ]
 
@@ -188,7 +194,7 @@ def not_charged(book: Book, key: str, *, origin: str, at: str) -> list[Purchase]
     is_open = any(p.state in IN_DOUBT for p in purchases)
     if is_open or not settled or purchases[-1].state in UNFINISHED:
         settled = _unsettled(book, key, origin, states_before("abandoned"))
-    return [advance(p, "not_charged", at, **_given_up(p)) for p in settled]
+    return [advance(p, "not_charged", at, **_given_up(p, "not_charged")) for p in settled]
 
 
 def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[Purchase]:
@@ -211,21 +217,22 @@ def resubmit(book: Book, key: str, *, origin: str, at: str, held: bool) -> list[
                 state=word(finished[0].state, "purchase"),
             )
         )
-    return [advance(p, "resubmitted", at, **_given_up(p)) for p in found]
+    return [advance(p, "resubmitted", at, **_given_up(p, "resubmit")) for p in found]
 
 
 # What is unfinished or undelivered at the run's own gateway still comes by itself.
 _COMES = frozenset({"submitted", "succeeded", "done"})
 
 
-def _given_up(purchase: Purchase) -> dict[str, Any]:
+def _given_up(purchase: Purchase, verdict: Verdict) -> dict[str, Any]:
     """Return the error of a purchase that is given up. A doubt keeps its own: it is in the
-    evidence.
+    evidence. What the gateway said of a failed task stays.
     """
-    if purchase.state not in IN_DOUBT | UNFINISHED:
+    if purchase.state not in IN_DOUBT | UNFINISHED | {"abandoned"}:
         return {}
+    code, words = _SAID[verdict]
     kept = _("; its task id stays in the ledger") if purchase.task_id else ""
-    return {"error": Failure("unknown", "given_up", _GIVEN_UP + kept)}
+    return {"error": Failure("unknown", code, words + kept)}
 
 
 def _unsettled(book: Book, key: str, origin: str, states: frozenset[str]) -> list[Purchase]:

@@ -23,8 +23,9 @@ from klingflow.words import _, joined
 
 NEW: Final = "new"  # the state of a take that the ledger does not know
 # What people call a state. An intent without an outcome is a doubt like others; of what was
-# certainly not bought, the gateway may have refused it, or it was never sent.
-Called = Literal["in_doubt", "refused", "not_sent"]
+# certainly not bought, the gateway may have refused it, it was never sent, or a person found out.
+Called = Literal["in_doubt", "refused", "not_sent", "not_bought"]
+RESUBMITTED: Final = "resubmitted"  # the code of the error that `resolve --resubmit` leaves
 STATE_NAMES: Final = (*STATES, NEW, *(name for name in get_args(Called) if name not in STATES))
 
 PICKS: Final = ("picked", "rejected", "open")
@@ -36,6 +37,8 @@ def called(state: State, failure: Failure | None) -> State | Called:
     """Return what a purchase's state is called in a list for people; `failure` is its error."""
     if state == "intent":
         return "in_doubt"
+    if state == "abandoned" and failure is not None and failure.code == RESUBMITTED:
+        return "not_bought"
     if state != "rejected":
         return state
     was_sent = failure is not None and kind_of(failure).answered

@@ -6,7 +6,7 @@ A doubt is a record of `klingflow.results.doubts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from math import isinf
 from typing import Any
@@ -66,11 +66,33 @@ def all_at_once(number: int, named: str) -> str:
     return _("`{every} --abandon` (or --resubmit) settles all of them, after asking.", every=every)
 
 
+# What each option of `resolve` says.
+_VERDICTS = (
+    ("--task ID", _("it was bought, and ID is its task")),
+    ("--resubmit", _("it was not bought: the next run buys it")),
+    ("--abandon", _("let it go; only --rerun failed would buy it")),
+    ("--not-charged", _("let it go, and the bill shows that it cost nothing")),
+)
+
+
+def show_cards(doubts: Sequence[Mapping[str, Any]], named: str) -> None:
+    """Print a card of each doubt, and once what the options mean that settle one. `named` is the
+    manifest, as a shell reads it.
+    """
+    for doubt in doubts:
+        show_card(doubt)
+    if not doubts:
+        return
+    console.say()
+    console.table([[option, meaning] for option, meaning in _VERDICTS])
+    if together := all_at_once(len(doubts), named):
+        console.prose(together)
+
+
 def show_card(doubt: Mapping[str, Any]) -> None:
     """Print all that is known of a doubt, a line for each thing, and the ways to settle it."""
-    sent = local(doubt["from"]) or _("at an unknown time")
     about = (
-        (_("sent"), _("{sent} … {to}", sent=sent, to=local(doubt["to"]) or _("unknown"))),
+        (_("sent"), _sent(doubt)),
         (_("to"), doubt["origin"]),
         (_("model"), doubt["model"]),
         (
@@ -100,6 +122,13 @@ def show_card(doubt: Mapping[str, Any]) -> None:
     console.say(_("  Look it up at the gateway, then say what you found:"))
     for command in doubt["commands"].values():
         console.say(_("    {command}", command=command))
+
+
+def _sent(doubt: Mapping[str, Any]) -> str:
+    """Return when the request went out, and when it ended, if that is another second."""
+    sent = local(doubt["from"]) or _("at an unknown time")
+    to = local(doubt["to"]) or _("unknown")
+    return sent if sent == to else _("{sent} … {to}", sent=sent, to=to)
 
 
 def _may_cost(doubt: Mapping[str, Any]) -> str:

@@ -36,13 +36,10 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
     show_money(record["money"])
     for line in record["ways_out"]:
         console.prose(line)
-    if not verbose:
+    if verbose:
+        doubt_views.show_cards(record["doubts"], named)
+    else:
         doubt_views.show_way_out(len(record["doubts"]), named)
-        return
-    for doubt in record["doubts"]:
-        doubt_views.show_card(doubt)
-    if together := doubt_views.all_at_once(len(record["doubts"]), named):
-        console.prose(together)
 
 
 def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
@@ -100,7 +97,7 @@ def _state(shot: Mapping[str, Any]) -> str:
     if any(map(_is_at_cluster, shot.get("attempts", ()))):
         return _("at the cluster")
     error = shot.get("error")
-    failure = error and Failure(error.get("kind", "unknown"), "", "")
+    failure = error and Failure(error.get("kind", "unknown"), error.get("code", ""), "")
     return word(called(shot["state"], failure).replace("_", " "), "purchase")
 
 
