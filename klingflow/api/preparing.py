@@ -34,20 +34,28 @@ def prepare(
 
     Raises UsageError, and StoreAway where something is to be bought.
     """
-    check_apart([(job.site, job.plan.manifest) for job in jobs])
-    for job in jobs:
-        check_names(job.site.record(job.plan.manifest.name), _outputs(job.plan))
-    for job in jobs if key else ():
-        _check_key_apart(job.plan.manifest, key)
-    _check_files(limits, len(jobs))
+    _refuse(jobs, key, limits)
     agreed = [job for job in jobs if is_agreed(job)]
-    for job in jobs:  # last: a run that is refused leaves no trace in a black box
+    for job in jobs:
         _begin_box(job)
-    for job in jobs if used else ():
-        job.ledger.use_plan(str(used))
+    if used:
+        for job in jobs:
+            job.ledger.use_plan(used)
     for job in agreed:
         _hand_in(job, buying=buying)
     return [why for job in jobs if (why := name_purchases(job.site, job.plan))]
+
+
+def _refuse(jobs: Sequence[Job], key: str, limits: Limits) -> None:
+    """Raise UsageError for jobs that cannot be run as they are. Nothing is written: a run that is
+    refused leaves no trace in a black box.
+    """
+    check_apart([(job.site, job.plan.manifest) for job in jobs])
+    for job in jobs:
+        check_names(job.site.record(job.plan.manifest.name), _outputs(job.plan))
+        if key:
+            _check_key_apart(job.plan.manifest, key)
+    _check_files(limits, len(jobs))
 
 
 def is_agreed(job: Job) -> bool:
