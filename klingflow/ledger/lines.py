@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -71,6 +71,13 @@ class Parsed:
         """Add what another file says."""
         for name in ("accounts", "doubts", "headers", "damaged", "problems", "odd"):
             getattr(self, name).extend(getattr(more, name))
+
+    def take_out(self, uids: Set[str]) -> list[Purchase]:
+        """Remove all accounts and doubts of these purchases, and return the accounts."""
+        taken = [account for account in self.accounts if account.uid in uids]
+        self.accounts = [account for account in self.accounts if account.uid not in uids]
+        self.doubts = [doubt for doubt in self.doubts if doubt.uid not in uids]
+        return taken
 
 
 def lock_header(

@@ -88,11 +88,9 @@ def leave(journal: Parsed, neighbour: Neighbour, lock: bytes) -> None:
     if _may_be_one_film(_lineages(lock), neighbour.lineages):
         return
     theirs = neighbour.uids - uids_in(lock)
-    foreign = [account for account in journal.accounts if account.uid in theirs]
-    if not foreign:
+    if theirs.isdisjoint(account.uid for account in journal.accounts):
         return
-    journal.accounts = [account for account in journal.accounts if account.uid not in theirs]
-    journal.doubts = [doubt for doubt in journal.doubts if doubt.uid not in theirs]
+    foreign = journal.take_out(theirs)
     journal.damaged += (journal_line(account).rstrip(b"\n") for account in foreign)
     keys = tuple(dict.fromkeys(account.key for account in foreign))
     count, place = len({account.uid for account in foreign}), Place(journal.file)
