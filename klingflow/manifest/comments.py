@@ -74,17 +74,18 @@ class Comments:
         self.watch = NEVER if found < 0 else found
 
     def _comment(self, at: int, last: Any, node: Node | None) -> None:
-        text = self.text
-        if at and text[at - 1] not in _BLANK:
-            self.wrong.append(mark_at(text, at, self.file))
-            return
-        if last is None or node is None or last.style:
-            return
+        if at and self.text[at - 1] not in _BLANK:
+            self.wrong.append(mark_at(self.text, at, self.file))
+        elif last is not None and node is not None and not last.style:
+            self._behind_value(at, last, node)
+
+    def _behind_value(self, at: int, last: Any, node: Node) -> None:
+        """Judge a comment that comes after the unquoted value `node`, perhaps in its line."""
         gap = self._gap(last, at)
         if gap is None:
             return
-        mark = mark_at(text, at, self.file)
-        glued = text[at + 1 : at + 2] not in ("", *_BLANK)
+        mark = mark_at(self.text, at, self.file)
+        glued = self.text[at + 1 : at + 2] not in ("", *_BLANK)
         if last.value:
             is_wide = len(gap) > 1 or gap == "\t"
             self.behind[node.mark] = Comment(mark, is_wide and not glued, glued)
