@@ -333,14 +333,22 @@ def _generations(manifest: Manifest, takes: Mapping[str, Sequence[str]]) -> Iter
     yield [shot for shot in manifest.shots if not shot.references]
     dependants = {shot.key: shot for shot in manifest.shots if shot.references}
     numbers = {key: number for number, key in enumerate(dependants)}
-    sorter = TopologicalSorter[str]()
-    for key, shot in dependants.items():
-        for reference in shot.references:
-            sorter.add(key, *keys_needed(reference.shot, takes))
-    sorter.prepare()
+    sorter = _referred_to_first(dependants.values(), takes)
     while sorter.is_active():
         ready = sorter.get_ready()
         sorter.done(*ready)
         lot = sorted(dependants.keys() & set(ready), key=numbers.__getitem__)
         if lot:
             yield [dependants[key] for key in lot]
+
+
+def _referred_to_first(
+    shots: Iterable[Shot], takes: Mapping[str, Sequence[str]]
+) -> TopologicalSorter[str]:
+    """Return what gives the keys of shots, each after those that its body refers to."""
+    sorter = TopologicalSorter[str]()
+    for shot in shots:
+        for reference in shot.references:
+            sorter.add(shot.key, *keys_needed(reference.shot, takes))
+    sorter.prepare()
+    return sorter

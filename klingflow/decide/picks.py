@@ -121,13 +121,16 @@ def counting(id: str, keys: Sequence[str], picks: Picks, present: Callable[[str]
     said = {key: picks.said.get(present(key), NOTHING_SAID) for key in keys}
     if reason := _unsettled(id, said, picks):
         return Counting("", verb="held", reason=reason)
-    if picked := [key for key in keys if said[key].picked]:
-        return Counting(picked[0], picked=True)
-    standing = [key for key in keys if not said[key].rejected]
-    if standing:
-        return Counting(standing[0])
-    which = _("every take is rejected") if len(keys) > 1 else _("the only take is rejected")
-    return Counting("", reason=_("waits for {id}, of which {which}", id=id, which=which))
+    if picked := next((key for key in keys if said[key].picked), ""):
+        return Counting(picked, picked=True)
+    if standing := next((key for key in keys if not said[key].rejected), ""):
+        return Counting(standing)
+    return Counting("", reason=_none_counts(id, len(keys)))
+
+
+def _none_counts(id: str, takes: int) -> str:
+    which = _("every take is rejected") if takes > 1 else _("the only take is rejected")
+    return _("waits for {id}, of which {which}", id=id, which=which)
 
 
 def _unsettled(id: str, said: Mapping[str, Said], picks: Picks) -> str:
