@@ -25,9 +25,11 @@ def doubts(purchases: Iterable[Purchase], command: Command) -> list[dict[str, Js
     return [_doubt(p, command) for p in purchases if p.state in IN_DOUBT and not is_at_cluster(p)]
 
 
-def _of_a_damaged_line(evidence: Mapping[str, Json]) -> str | None:
-    if "damaged" not in evidence:
-        return None
+def _received(evidence: Mapping[str, Json]) -> str | None:
+    """Return what came back, or why nothing is known of that."""
+    told = said(evidence, "reason") or said(evidence, "received")
+    if told or "damaged" not in evidence:
+        return told
     return _("a damaged line of the ledger is all that tells of it; git may have it as it was")
 
 
@@ -52,9 +54,7 @@ def _doubt(purchase: Purchase, command: Command) -> dict[str, Json]:
         "client_request_id": f"{purchase.uid}/{purchase.key}",
         "request_ids": evidence.get("request_ids") or {},
         "names": evidence.get("names") or [],
-        "received": said(evidence, "reason")
-        or said(evidence, "received")
-        or _of_a_damaged_line(evidence),
+        "received": _received(evidence),
         "status": evidence.get("status"),
         "commands": {
             "task": f"{resolve} --task ID",
