@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
@@ -93,9 +93,14 @@ def carry_out(site: Site, filing: Filing) -> list[str]:
         elif operation.kind == "put" and operation.fact:
             moved[operation.target] = operation.fact
     troubles += _synced(site.folder / path for path in moved)
+    _remember(site, filing, moved)
+    return troubles
+
+
+def _remember(site: Site, filing: Filing, moved: Mapping[str, FileFact]) -> None:
+    """Keep what is known of files at their new places; those left empty need no look any more."""
     done = replace(filing, steps=tuple(step for step in filing.steps if step.target in moved))
     files.remember(site.folder, moved, site.facts, far_sources(done))
-    return troubles
 
 
 def _tried(site: Site, operation: Operation) -> str | None:
