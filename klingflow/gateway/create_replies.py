@@ -65,21 +65,34 @@ def read_create(answer: Answer, *, body: Body = NO_BODY, refund_5xx: bool = Fals
     if isinstance(answer, NoReply):
         return _unanswered(answer)
     document = json_object(answer.body)
-    fields = document or {}
-    ids = created_ids(fields)
-    if ids and answer.is_success:
-        # JSON with one key twice has one id more than its document.
-        others = frozenset([*ids, *names_in(_text(answer.body))]) - {ids[0]}
-        return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
     error = worded(error_in(document), body)
     if answer.is_success:
-        return _doubtful(answer, error, _("without a readable task id"))
-    is_broken_off = document is None and _BROKEN_WITH_ID.match(answer.body) is not None
-    if ids or is_broken_off or names_a_task(fields):
+        return _succeeded(answer, document or {}, error)
+    if _may_name_a_task(answer.body, document):
         return _doubtful(answer, error, _("yet with a task id in the reply"))
     if _is_definite(answer.status, error, refund_5xx):
         return Refused(refusal_of(answer.status, error), retry_after_s(answer.headers))
     return _doubtful(answer, error, _("does not say that nothing was created"))
+
+
+def _succeeded(
+    answer: Reply, fields: dict[str, Json], error: Wording | None
+) -> Accepted | Doubtful:
+    ids = created_ids(fields)
+    if not ids:
+        return _doubtful(answer, error, _("without a readable task id"))
+    # JSON with one key twice has one id more than its document.
+    others = frozenset([*ids, *names_in(_text(answer.body))]) - {ids[0]}
+    return Accepted(ids[0], tier_in(fields), _evidence(answer), others)
+
+
+def _may_name_a_task(body: bytes, document: dict[str, Json] | None) -> bool:
+    """True if a refusal speaks of a task, which was created then. `document` is its body, None
+    where that is no JSON.
+    """
+    if document is None:
+        return _BROKEN_WITH_ID.match(body) is not None
+    return bool(created_ids(document)) or names_a_task(document)
 
 
 def _unanswered(answer: NoReply) -> Doubtful | Unsent:

@@ -67,16 +67,20 @@ def seen(answer: Answer) -> str:
         return _("{status}, {what}", status=status, what=what)
     if error := error_of(answer.body):
         return _("{status}: {text}", status=status, text=clean(error.text, _SHOWN))
-    document = json_object(answer.body)
+    if content := _content(answer):
+        return _("{status}, {what}", status=status, what=content)
+    return _("{status} and nothing else", status=status)
+
+
+def _content(reply: Reply) -> str:
+    """Return what kind of data a reply brings; "" where it brings none."""
+    document = json_object(reply.body)
     if document is not None:
         names = joined(", ", (clean(name, 40) for name in [*document][:_NAMES_SHOWN]))
-        return _("{status}, JSON with {names}", status=status, names=names or _("nothing in it"))
-    kind = clean(answer.headers.get("content-type", ""), 80)
-    return (
-        _("{status}, {kind}", status=status, kind=kind or _("text"))
-        if answer.body.strip()
-        else _("{status} and nothing else", status=status)
-    )
+        return _("JSON with {names}", names=names or _("nothing in it"))
+    if not reply.body.strip():
+        return ""
+    return clean(reply.headers.get("content-type", ""), 80) or _("text")
 
 
 def instead(reply: Reply) -> str:

@@ -79,10 +79,10 @@ def _wrong(parts: SplitResult, host: str, typed: str) -> str | None:
 
     Of what was typed only a host or one character is repeated: it may hold a key.
     """
-    if typed and typed[0] in _QUOTES:
+    if typed[:1] in _QUOTES:
         return _("stand without quotation marks; delete {typed} and all others", typed=typed[0])
-    if not is_plain(typed):
-        return _without(next(c for c in typed if not is_plain(c)))
+    if odd := next((c for c in typed if not is_plain(c)), ""):
+        return _without(odd)
     if parts.scheme not in _DEFAULT_PORTS or not _names_a_host(host):
         return _with_a_host(typed)
     if "@" in parts.netloc:

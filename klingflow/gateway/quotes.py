@@ -136,16 +136,22 @@ def _texts(body: Mapping[str, Json]) -> Iterator[str]:
     left = MOST_READ
     while waiting and left > 0:
         name, value, layers = waiting.pop()
-        if isinstance(value, Mapping):
-            waiting += [(key, inner, layers) for key, inner in value.items()]
-        elif isinstance(value, list):
-            waiting += [(name, inner, layers) for inner in value]
-        elif isinstance(value, str):
+        waiting += _inside(name, value, layers)
+        if isinstance(value, str):
             if name not in _NAMES:
                 yield value[:left]
             left -= len(value)
-            if layers < _LAYERS and value.lstrip()[:1] in ("{", "["):
-                waiting.append((name, _json(value), layers + 1))
+
+
+def _inside(name: str, value: Json, layers: int) -> list[tuple[str, Json, int]]:
+    """Return what lies in a value that stands under a name, in so many layers of JSON in a text."""
+    if isinstance(value, Mapping):
+        return [(key, inner, layers) for key, inner in value.items()]
+    if isinstance(value, list):
+        return [(name, inner, layers) for inner in value]
+    if isinstance(value, str) and layers < _LAYERS and value.lstrip()[:1] in ("{", "["):
+        return [(name, _json(value), layers + 1)]
+    return []
 
 
 def _json(text: str) -> Json:
