@@ -6,7 +6,7 @@ A doubt is a record of `klingflow.results.doubts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import isinf
 from typing import Any
@@ -91,37 +91,36 @@ def show_cards(doubts: Sequence[Mapping[str, Any]], named: str) -> None:
 
 def show_card(doubt: Mapping[str, Any]) -> None:
     """Print all that is known of a doubt, a line for each thing, and the ways to settle it."""
-    about = (
-        (_("sent"), _sent(doubt)),
-        (_("to"), doubt["origin"]),
-        (_("model"), doubt["model"]),
-        (
-            _("tier"),
-            doubt["predicted_tier"]
-            and _("{predicted_tier}, predicted", predicted_tier=doubt["predicted_tier"]),
-        ),
-        (_("may cost"), _may_cost(doubt)),
-        (_("tag"), doubt["tag"]),
-        (_("our id"), doubt["client_request_id"]),
-        *((_("its {name}", name=name), value) for name, value in doubt["request_ids"].items()),
-        (_("names"), joined(", ", doubt["names"])),
-        (_("status"), doubt["status"] and _("HTTP {status}", status=doubt["status"])),
-        (_("received"), doubt["received"]),
-    )
     # A pipe has no width: a line of a card that begins with words of a server may be a command of a
     # build.
     columns = room() if isinf(room()) else min(room(), _CARD)
     console.say()
     console.say(_("{key} is in doubt, perhaps paid:", key=doubt["key"]))
-    for name, value in about:
-        if not value:
-            continue
-        head = f"  {pad(clean(name) + ':', _HEAD - 3)} "
-        for line in wrapped(showable(str(value)), columns, head, " " * _HEAD):
-            console.say(line)
+    for name, value in _known(doubt):
+        if value:
+            head = f"  {pad(clean(name) + ':', _HEAD - 3)} "
+            for line in wrapped(showable(str(value)), columns, head, " " * _HEAD):
+                console.say(line)
     console.say(_("  Look it up at the gateway, then say what you found:"))
     for command in doubt["commands"].values():
         console.say(_("    {command}", command=command))
+
+
+def _known(doubt: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """Yield what may be known of a doubt, each fact with its name; those not known are empty."""
+    tier, status = doubt["predicted_tier"], doubt["status"]
+    yield _("sent"), _sent(doubt)
+    yield _("to"), doubt["origin"]
+    yield _("model"), doubt["model"]
+    yield _("tier"), tier and _("{predicted_tier}, predicted", predicted_tier=tier)
+    yield _("may cost"), _may_cost(doubt)
+    yield _("tag"), doubt["tag"]
+    yield _("our id"), doubt["client_request_id"]
+    for name, value in doubt["request_ids"].items():
+        yield _("its {name}", name=name), value
+    yield _("names"), joined(", ", doubt["names"])
+    yield _("status"), status and _("HTTP {status}", status=status)
+    yield _("received"), doubt["received"]
 
 
 def _sent(doubt: Mapping[str, Any]) -> str:

@@ -174,10 +174,7 @@ def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterato
     shown = [[shown_part(cell) for cell in row] for row in rows]
     widths = _widths(shown, width(indent), room)
     for *cells, last in shown:
-        line: list[Part] = [indent]
-        for cell, columns in zip(cells, widths, strict=True):
-            part = _cut(cell, columns)
-            line += [part, " " * (columns - width(text_of(part)) + 2)]
+        line = [indent, *_aligned(cells, widths)]
         text = text_of(last)
         taken = sum(width(text_of(part)) for part in line)
         if not text or taken + width(text) <= room:
@@ -188,6 +185,13 @@ def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterato
         lead = 4 * indent if cells else indent
         for one in wrapped(text, max(room, _LEAST), lead, lead):
             yield [one]
+
+
+def _aligned(cells: Sequence[Part], widths: Sequence[int]) -> Iterator[Part]:
+    for cell, columns in zip(cells, widths, strict=True):
+        part = _cut(cell, columns)
+        yield part
+        yield " " * (columns - width(text_of(part)) + 2)
 
 
 def _widths(rows: Sequence[Sequence[Part]], indent: int, room: float) -> list[int]:

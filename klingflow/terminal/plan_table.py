@@ -91,13 +91,17 @@ def lines(rows: Sequence[Row], room: float) -> Iterator[Sequence[Part]]:
     sharing = Counter(row.group for row in rows)
     below: dict[_Group, list[Row]] = {}
     for row in rows:
-        is_short = width(row.reason) <= min(left, _SHORT)
-        is_beside = is_short or (sharing[row.group] < _MANY and width(row.reason) <= left)
+        is_beside = width(row.reason) <= _room_beside(sharing[row.group], left)
         if not is_beside and row.reason != showable(_OBVIOUS):
             below.setdefault(row.group, []).append(row)
         yield _line(row, widths, row.reason if is_beside else "")
     for group in below.values():
         yield from _below(group, room)
+
+
+def _room_beside(takes: int, left: float) -> float:
+    """Return the columns of a reason that may stand beside its take, if so many share it."""
+    return left if takes < _MANY else min(left, _SHORT)
 
 
 def _fitted(rows: Sequence[Row], room: float) -> dict[str, int]:

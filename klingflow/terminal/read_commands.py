@@ -166,9 +166,7 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
     # A forecast is work where shots are many, and a quiet plan does not show it.
     if options.save is not None or form == "json" or not options.quiet:
         plans = planning.with_forecast(plans, limits)
-    if options.save is not None:
-        origin = SANDBOX if options.sandbox else access.origin
-        saving.save(options.save, plans, words_of(options), origin)
+    _save(plans, options, access)
     if form == "json":
         gateway = _gateway_data(access)
         _dump([{**plan_data(made), "gateway": gateway} for made in plans])
@@ -180,6 +178,13 @@ def plan(files: Sequence[str], options: Options, form: str, check: bool) -> int:
         show_question(access)
         _show_saved(options)
     return ExitCode.WOULD_BUY if check and any(map(buys, plans)) else ExitCode.OK
+
+
+def _save(plans: Sequence[Plan], options: Options, access: Access) -> None:
+    """Save the plans where `-o` names a file."""
+    if options.save is not None:
+        origin = SANDBOX if options.sandbox else access.origin
+        saving.save(options.save, plans, words_of(options), origin)
 
 
 def _show_saved(options: Options) -> None:
@@ -257,8 +262,7 @@ def refs(file: str, options: Options, form: str, *, push: bool, check: bool) -> 
     elif not (push or check):
         _show_references(found, file)
     elif not any(_is_asked(one, push=push, check=check) for one in found):
-        nothing = _("{file}: no reference to ask for", file=file)
-        console.say(_("{file}: no reference to upload", file=file) if push else nothing)
+        _show_nothing_asked(file, push=push)
     return ExitCode.FAILED if failed else ExitCode.OK
 
 
@@ -266,6 +270,14 @@ def _show_references(found: Sequence[Listed], file: str) -> None:
     console.table([_reference(one) for one in found])
     counted = many(len(found), "{number} reference", "{number} references")
     console.say(_("{file}: {references}", file=file, references=counted))
+
+
+def _show_nothing_asked(file: str, *, push: bool) -> None:
+    """Say that `--push`, otherwise `--check`, had nothing to do."""
+    if push:
+        console.say(_("{file}: no reference to upload", file=file))
+    else:
+        console.say(_("{file}: no reference to ask for", file=file))
 
 
 def _pushed(manifest: Manifest, options: Options) -> int:
