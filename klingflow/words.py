@@ -7,6 +7,7 @@ moment when it is shown. This module knows no language and reads no catalogue.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -80,6 +81,8 @@ class _Joined(Text):
 def _plain(value: object) -> object:
     if isinstance(value, _AS_THEY_ARE):
         return value
+    if isinstance(value, OSError):
+        return _with_file(value)
     said = str(value)  # a source of the key, say, is called by a sentence
     return said if isinstance(value, BaseException) or isinstance(said, Text) else value
 
@@ -106,6 +109,53 @@ def many(number: float, one: str, several: str, /, **values: object) -> str:
     stands for it.
     """
     return Text(one if number == 1 else several, {"number": number, **values})
+
+
+# What the operating system reports, by its number, in the words of Linux. Windows says the same in
+# the language of its user, which may not be the language of klingflow.
+_OF_THE_SYSTEM: Mapping[int, str] = {
+    errno.EACCES: _("Permission denied"),
+    errno.EADDRINUSE: _("Address already in use"),
+    errno.EADDRNOTAVAIL: _("Cannot assign requested address"),
+    errno.ECONNABORTED: _("Software caused connection abort"),
+    errno.ECONNREFUSED: _("Connection refused"),
+    errno.ECONNRESET: _("Connection reset by peer"),
+    errno.EEXIST: _("File exists"),
+    errno.EFBIG: _("File too large"),
+    errno.EHOSTUNREACH: _("No route to host"),
+    errno.EIO: _("Input/output error"),
+    errno.EISDIR: _("Is a directory"),
+    errno.ELOOP: _("Too many levels of symbolic links"),
+    errno.EMFILE: _("Too many open files"),
+    errno.ENAMETOOLONG: _("File name too long"),
+    errno.ENETUNREACH: _("Network is unreachable"),
+    errno.ENOENT: _("No such file or directory"),
+    errno.ENOSPC: _("No space left on device"),
+    errno.ENOTDIR: _("Not a directory"),
+    errno.ENOTEMPTY: _("Directory not empty"),
+    errno.EPERM: _("Operation not permitted"),
+    errno.EPIPE: _("Broken pipe"),
+    errno.EROFS: _("Read-only file system"),
+    errno.ETIMEDOUT: _("Connection timed out"),
+}
+
+
+def cause(error: Exception) -> str:
+    """Return what an error says without the file that it names: a sentence, where the operating
+    system reported it or klingflow raised it.
+    """
+    said = getattr(error, "strerror", None) or str(error)
+    # Modules such as ssl and socket have numbers of their own for their errors.
+    if isinstance(said, Text) or type(error).__module__ != "builtins":
+        return said
+    return _OF_THE_SYSTEM.get(getattr(error, "errno", None) or 0, said)
+
+
+def _with_file(error: OSError) -> str:
+    said = cause(error)
+    if error.filename is None or not error.strerror:
+        return said
+    return joined(": ", (said, repr(error.filename)))
 
 
 def filled(of_a_table: str, values: Mapping[str, object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 import socket
 import ssl
@@ -18,6 +19,7 @@ import pytest
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import Reply
 from klingflow.gateway.tcp import Wire, connect
+from klingflow.words import Text
 from tests.wire import HANG, http, listening, serve
 
 pytestmark = pytest.mark.anyio
@@ -118,8 +120,63 @@ async def test_a_host_that_does_not_answer_is_no_connection(host: str) -> None:
     """By its name, or by its number."""
     async with serve(b"") as server:
         url = httpcore.URL(server.base.replace("127.0.0.1", host))
-    with pytest.raises(httpcore.ConnectError):
+    with pytest.raises(httpcore.ConnectError) as caught:
         await connect(url, ssl.create_default_context(), 60.0)
+    assert told(caught.value) == "Connection refused"
+
+
+def told(error: httpcore.ConnectError) -> str:
+    """What an error says, which has to be a sentence: it is shown in the user's language."""
+    said = str(error)
+    assert isinstance(said, Text)
+    return said
+
+
+def bad_certificate(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code = code
+    return error
+
+
+def without_tls() -> ssl.SSLError:
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
+SEVERAL = "Multiple exceptions: [Errno 111] Connect call failed ('::1', 9), [Errno {}] x"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), "the host's name is not known"),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "x"),
+            "the host's name cannot be looked up at the moment",
+        ),
+        (OSError(errno.ENETUNREACH, "x"), "Network is unreachable"),
+        (OSError(SEVERAL.format(errno.ENETUNREACH)), "none of its addresses can be reached"),
+        (bad_certificate(10), "the server's certificate has expired"),
+        (bad_certificate(62), "the server's certificate is for another name"),
+        (
+            without_tls(),
+            "the server speaks no TLS there; perhaps its address begins with http://",
+        ),
+    ],
+)
+async def test_why_there_is_no_connection_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    """The kinds that a user meets; the words of a library would stay English."""
+
+    async def fail(*args: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", fail)
+    with pytest.raises(httpcore.ConnectError) as caught:
+        await connect(httpcore.URL("http://example.com"), ssl.create_default_context(), 60.0)
+    assert told(caught.value) == says
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 99999), ("x" * 64, 80), ("x..y", 80)])

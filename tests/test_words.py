@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import pickle
 import re
+import ssl
 from collections.abc import Callable
 
 import pytest
 
-from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark
+from klingflow.errors import Diagnostic, KlingflowError, LedgerHeld, Mark, UsageError
 from klingflow.gateway.access import ENVIRONMENT
 from klingflow.model import Json
-from klingflow.words import Text, _, filled, inside, joined, kept, many, read, word
+from klingflow.words import Text, _, cause, filled, inside, joined, kept, many, read, word
 from tests.catalogues import sentences
 
 
@@ -33,6 +35,43 @@ def test_a_sentence_is_its_english_text() -> None:
     said = _("{n} of {name}", n=2, name="alley")
     assert said == "2 of alley" and hash(said) == hash("2 of alley")
     assert json.dumps({"said": said}) == '{"said": "2 of alley"}'
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (PermissionError(errno.EACCES, "words of Windows", "a.txt"), "⟦Permission denied⟧"),
+        (OSError(errno.EINVAL, _("not a regular file"), "a.txt"), "⟦not a regular file⟧"),
+        (OSError(_("it is no regular file")), "⟦it is no regular file⟧"),
+        (UsageError(_("no gateway")), "⟦no gateway⟧"),
+    ],
+)
+def test_why_something_failed_is_a_sentence(error: Exception, says: str) -> None:
+    """By the number that the operating system gave, or in klingflow's own words."""
+    assert shown(cause(error)) == says
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOTTY, "rare"), ssl.SSLError(1, "rare"), ValueError("rare")]
+)
+def test_what_is_rare_or_has_numbers_of_its_own_keeps_its_words(error: Exception) -> None:
+    """OpenSSL's 1 is not the system's."""
+    assert cause(error) == "rare"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            FileNotFoundError(errno.ENOENT, "x", "猫.txt"),
+            "⟦⟦No such file or directory⟧⟦: ⟧'猫.txt'⟧",
+        ),
+        (OSError(errno.ENOSPC, "x"), "⟦⟦No space left on device⟧⟧"),
+    ],
+)
+def test_an_error_in_a_sentence_is_translated_with_it(error: OSError, says: str) -> None:
+    """With the file that it names."""
+    assert shown(_("{error}", error=error)) == says
 
 
 def test_braces_without_values_stand_for_themselves() -> None:

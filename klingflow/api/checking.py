@@ -30,7 +30,7 @@ from klingflow.ledger.places import LedgerPaths, Site
 from klingflow.ledger.problems import ROWS, Level, found
 from klingflow.model import FileFact, Manifest, Problem, Purchase, task_named
 from klingflow.results.versions import replaced
-from klingflow.words import _, joined, many
+from klingflow.words import _, cause, joined, many
 
 Places = dict[str, str]  # where a purchase stands, by uid
 
@@ -261,4 +261,4 @@ def _fault(path: Path, fact: FileFact | None, claims: Sequence[Purchase]) -> str
     try:
         return mp4.check(path)
     except OSError as error:
-        return error.strerror or str(error)
+        return cause(error)

@@ -20,7 +20,7 @@ from klingflow.ledger.places import Site
 from klingflow.model import Json, Manifest
 from klingflow.results.gallery import gallery
 from klingflow.results.timeline import STILLS
-from klingflow.words import _
+from klingflow.words import _, cause
 
 
 class Video(NamedTuple):
@@ -84,9 +84,7 @@ def _busy(log: str) -> Iterator[dict[str, Json]]:
     try:
         lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise UsageError(
-            _("{log} cannot be read: {error}", log=log, error=error.strerror or error)
-        ) from error
+        raise UsageError(_("{log} cannot be read: {error}", log=log, error=cause(error))) from error
     for line in lines:
         if '"limited"' in line:
             with suppress(ValueError, KeyError, TypeError, RecursionError):

@@ -15,7 +15,7 @@ from klingflow.ledger import boxes, gathered, oslock, store
 from klingflow.ledger.boxholding import holder_file
 from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.ledger.places import Site
-from klingflow.words import _
+from klingflow.words import _, cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _drop(box: Path, site: Site) -> None:
             oslock.release(fd)
     except OSError as error:
         raise LedgerError(
-            _("{box}: cannot be deleted: {error}", box=box, error=error.strerror or error)
+            _("{box}: cannot be deleted: {error}", box=box, error=cause(error))
         ) from error
 
 

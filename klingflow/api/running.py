@@ -40,7 +40,7 @@ from klingflow.results import run_manifest
 from klingflow.results.account import shares
 from klingflow.results.ending import Ending, delivered, exit_code
 from klingflow.runner import signals
-from klingflow.words import _
+from klingflow.words import _, cause
 
 if TYPE_CHECKING:
     from klingflow.api.clusters import Cluster
@@ -135,7 +135,7 @@ def _write_results(plan: Plan, book: Book, site: Site, media: Kept) -> str | Non
         target.parent.mkdir(parents=True, exist_ok=True)
         disk.atomic_write(target, run_manifest.as_bytes(record))
     except OSError as error:
-        return _("{target}: {error}", target=target, error=error.strerror or error)
+        return _("{target}: {error}", target=target, error=cause(error))
     return None
 
 

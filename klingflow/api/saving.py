@@ -19,7 +19,7 @@ from klingflow.ledger.moments import in_utc
 from klingflow.model import Plan
 from klingflow.results import saved_plan
 from klingflow.results.saved_plan import SavedPlan, Words
-from klingflow.words import _
+from klingflow.words import _, cause
 
 _SHOWN = 10
 _MAX_BYTES = 256 * 1024 * 1024
@@ -54,7 +54,7 @@ def save(path: str, plans: Sequence[Plan], words: Words, gateway: str) -> None:
         ) from error
     except OSError as error:
         raise UsageError(
-            _("{path}: cannot be written: {error}", path=path, error=error.strerror or error)
+            _("{path}: cannot be written: {error}", path=path, error=cause(error))
         ) from error
 
 
@@ -64,7 +64,7 @@ def load(path: str) -> SavedPlan:
         return saved_plan.read(_read(Path(path)), path)
     except OSError as error:
         raise UsageError(
-            _("{path}: cannot be read: {error}", path=path, error=error.strerror or error)
+            _("{path}: cannot be read: {error}", path=path, error=cause(error))
         ) from error
 
 

@@ -27,7 +27,7 @@ from klingflow.manifest.grids import SUFFIXES_READ, Grid, grid_of
 from klingflow.manifest.sheets import SUFFIXES, split_sheet, suffix_of
 from klingflow.manifest.shotlist import Entry, Left, ShotList, read_list
 from klingflow.manifest.transcript import Transcript, shown, transcript, why_of
-from klingflow.words import _, joined
+from klingflow.words import _, cause, joined
 
 _MANIFEST: Final = (".yaml", ".yml")
 _PRICES: Final = "prices.yaml"
@@ -159,7 +159,7 @@ def _read(source: str) -> _Table:
         return _Table(grid_of(text, suffix), encoding)
     except OSError as error:
         raise UsageError(
-            _("{file} cannot be read: {error}", file=file, error=error.strerror or error)
+            _("{file} cannot be read: {error}", file=file, error=cause(error))
         ) from error
     except ValueError as error:
         raise UsageError(_("{file}: {error}", file=file, error=error)) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from klingflow import disk
 from klingflow.errors import UsageError
-from klingflow.words import _
+from klingflow.words import _, cause
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def workshop(target: Path, *, over: bool) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise UsageError(
-            _("{target}: cannot be written: {error}", target=target, error=error.strerror or error)
+            _("{target}: cannot be written: {error}", target=target, error=cause(error))
         ) from error
 
 

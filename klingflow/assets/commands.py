@@ -19,7 +19,7 @@ from klingflow.errors import NotStored, UsageError
 from klingflow.gateway.payload import clean
 from klingflow.manifest.addresses import is_address
 from klingflow.model import AssetSettings
-from klingflow.words import _
+from klingflow.words import _, cause
 
 # As long as a slow line needs.
 _LEAST_S, _BYTES_PER_S = 120.0, 50_000
@@ -65,7 +65,7 @@ class CommandStore:
                 )
             ) from error
         except OSError as error:
-            why = error.strerror or str(error)
+            why = cause(error)
             raise NotStored(
                 _("{described} cannot be run: {why}", described=self.described, why=why),
                 of_all=True,

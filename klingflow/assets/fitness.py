@@ -14,7 +14,7 @@ from klingflow.assets.looking import look
 from klingflow.manifest.local_files import wrong
 from klingflow.manifest.values import Fault
 from klingflow.model import LocalFile
-from klingflow.words import _
+from klingflow.words import _, cause
 
 
 class NotHad(Exception):
@@ -33,7 +33,7 @@ async def faults(file: Kept, name: str, *, is_frame: bool) -> list[Fault]:
     seen = await to_thread.run_sync(look, {name: file.path}, None)
     found = seen[name]
     if not isinstance(found, LocalFile):
-        raise NotHad(_("cannot be read: {error}", error=found.strerror or found))
+        raise NotHad(_("cannot be read: {error}", error=cause(found)))
     return [*wrong((), found, "image" if is_frame else "video")]
 
 

@@ -20,7 +20,7 @@ from klingflow import disk
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored
 from klingflow.model import AssetSettings
-from klingflow.words import _
+from klingflow.words import _, cause
 
 # What a file is called until it is whole: the name of its content, and 16 digits of chance.
 _UNFINISHED: Final = re.compile(r"\.[0-9a-f]{64}\.[a-z0-9]+\.[0-9a-f]{16}\.tmp")
@@ -64,7 +64,7 @@ class FolderStore:
             temp.replace(target)
             disk.sync_folder(self._folder)
         except OSError as error:
-            why = error.strerror or str(error)
+            why = cause(error)
             raise NotStored(
                 _("{folder} cannot be written: {why}", folder=self._folder, why=why), of_all=True
             ) from error

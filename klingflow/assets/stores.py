@@ -16,7 +16,7 @@ from typing import Protocol
 from klingflow.assets.pictures import picture
 from klingflow.errors import NotStored
 from klingflow.model import AssetSettings
-from klingflow.words import _
+from klingflow.words import _, cause
 
 # The environment variable with the command that uploads a file, instead of a store.
 UPLOAD = "KLINGFLOW_UPLOAD"
@@ -70,7 +70,7 @@ def snapshot(path: Path, file: str, sha256: str, folder: Path) -> Snapshot:
             raise NotStored(_("it is no regular file"))
         found, size = _copied(path, copy)
     except (OSError, ValueError) as error:
-        raise NotStored(_("it cannot be read: {why}", why=_why(error))) from error
+        raise NotStored(_("it cannot be read: {why}", why=cause(error))) from error
     if found != sha256:
         raise NotStored(_("it has changed since the plan was made; run again"))
     with copy.open("rb") as data:
@@ -93,7 +93,3 @@ def _copied(path: Path, copy: Path) -> tuple[str, int]:
             size += len(piece)
             target.write(piece)
     return digest.hexdigest(), size
-
-
-def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from klingflow import disk
 from klingflow.errors import StoreAway, UsageError
-from klingflow.words import _
+from klingflow.words import _, cause
 
 ORDERS, PURCHASES, VIDEOS, PIECES, SCRATCH = "orders", "purchases", "videos", "pieces", "scratch"
 ACCOUNTS: Final = "accounts"
@@ -137,7 +137,7 @@ def _check_known(state: Path, address: str, store: PutOnce) -> None:
             disk.atomic_write(note, store.identity.encode() + b"\n")
     except OSError as error:
         raise UsageError(
-            _("{note}: cannot be written: {error}", note=note, error=error.strerror or error)
+            _("{note}: cannot be written: {error}", note=note, error=cause(error))
         ) from error
     if known and known != store.identity:
         raise UsageError(
@@ -192,7 +192,7 @@ class FolderStore:
         try:
             self._identity = self._opened()
         except OSError as error:
-            why = error.strerror or str(error)
+            why = cause(error)
             raise UsageError(
                 _("{folder} cannot be used as a store: {why}", folder=folder, why=why)
             ) from error
@@ -370,7 +370,7 @@ class FolderStore:
         return (self._folder / _MARK).is_file() and (self._folder / PURCHASES).is_dir()
 
     def _away(self, error: OSError, name: str = "") -> StoreAway:
-        why = _("is not there") if error.errno in _AWAY else error.strerror or str(error)
+        why = _("is not there") if error.errno in _AWAY else cause(error)
         if name:
             return StoreAway(
                 _(

@@ -25,7 +25,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean, error_of, retry_after_s
 from klingflow.gateway.reading import Cut, Stream, content_range, whole_size
-from klingflow.words import _
+from klingflow.words import _, cause
 
 MAX_BYTES = 4 * 1024**3
 DEADLINE_S = 3600.0
@@ -96,7 +96,7 @@ async def fetch(
         return DownloadFailed(str(cut))
     except OSError as error:
         return DownloadFailed(
-            _("{target}: {error}", target=target, error=error.strerror or error), permanent=True
+            _("{target}: {error}", target=target, error=cause(error)), permanent=True
         )
     return DownloadFailed(
         _("not finished after {deadline_s:g} minutes", deadline_s=deadline_s / 60)

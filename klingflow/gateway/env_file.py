@@ -17,7 +17,7 @@ from typing import Final
 from klingflow.disk import open_itself
 from klingflow.errors import UsageError
 from klingflow.manifest.encodings import decode_utf16
-from klingflow.words import _
+from klingflow.words import _, cause
 
 KEY: Final = "KLINGFLOW_API_KEY"
 BASE_URL: Final = "KLINGFLOW_BASE_URL"
@@ -52,7 +52,7 @@ def read(path: Path) -> Mapping[str, str]:
         raise UsageError(_("{path} is not read: {refused}", path=path, refused=refused)) from None
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be read: {error}", path=path, error=error.strerror or error)
+            _("{path} cannot be read: {error}", path=path, error=cause(error))
         ) from error
     # No interpolation: `$` is a common character in keys.
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)

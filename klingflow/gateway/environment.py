@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from klingflow.errors import UsageError
 from klingflow.gateway.origin import is_loopback
-from klingflow.words import _
+from klingflow.words import _, cause
 
 
 def proxy_variable(proxy: str) -> str:
@@ -50,7 +50,7 @@ def tls(base: str, make: Callable[..., ssl.SSLContext]) -> ssl.SSLContext:
     except OSError as error:
         if is_loopback(base):
             return make(trust_env=False)
-        why = error.strerror or error
+        why = cause(error)
         raise UsageError(
             _(
                 "the certificates that {name} names, {environ}, cannot be read: {why};"

@@ -8,6 +8,7 @@ one is opened is transport.py's.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from typing import Any
 
 import anyio
 import httpcore
+
+from klingflow.words import _, cause
 
 # So much is kept of what a server sends before it is read; then the server has to wait.
 _MOST_UNREAD_BYTES = 1024 * 1024
@@ -34,7 +37,7 @@ async def connect(url: httpcore.URL, context: ssl.SSLContext, seconds: float | N
     origin = url.origin
     host = origin.host.decode("ascii")
     with _connecting(seconds):
-        _, wire = await loop.create_connection(
+        _transport, wire = await loop.create_connection(
             Wire,
             host,
             origin.port,
@@ -193,10 +196,44 @@ def _connecting(seconds: float | None) -> Iterator[None]:
             yield
     except TimeoutError as error:
         raise httpcore.ConnectTimeout from error
-    except (ssl.SSLError, socket.gaierror, *_NO_PLACE) as error:
-        raise httpcore.ConnectError(str(error)) from error
-    except OSError as error:
-        raise httpcore.ConnectError("All connection attempts failed") from error
+    except (OSError, *_NO_PLACE) as error:
+        raise httpcore.ConnectError(_not_connected(error)) from error
+
+
+# By their numbers in OpenSSL's x509_vfy.h.
+_OF_A_CERTIFICATE = {
+    10: _("the server's certificate has expired"),
+    18: _("the server has signed its certificate itself"),
+    19: _("nobody known here has signed the server's certificate"),
+    20: _("nobody known here has signed the server's certificate"),
+    62: _("the server's certificate is for another name"),
+}
+# What OpenSSL makes of a server that answers without TLS.
+_WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+_NO_TLS = _("the server speaks no TLS there; perhaps its address begins with http://")
+_NO_NAME = _("the host's name is not known")
+_NO_NAME_NOW = _("the host's name cannot be looked up at the moment")
+_NO_ADDRESS = _("none of its addresses can be reached")
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
+
+
+def _not_connected(error: Exception) -> str:
+    """Return why there is no connection, as a sentence; what is rare keeps its own words."""
+    if isinstance(error, ssl.SSLError):
+        return _not_secured(error)
+    if isinstance(error, socket.gaierror):
+        return _NO_NAME_NOW if error.errno == socket.EAI_AGAIN else _NO_NAME
+    if isinstance(error, OSError) and error.errno is None:
+        # Several addresses of one host were tried: asyncio lists what became of each.
+        numbers = {int(found) for found in _NUMBER.findall(str(error))}
+        return cause(OSError(*numbers, "")) if len(numbers) == 1 else _NO_ADDRESS
+    return cause(error)
+
+
+def _not_secured(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _OF_A_CERTIFICATE.get(error.verify_code, str(error))
+    return _NO_TLS if error.reason in _WITHOUT_TLS else str(error)
 
 
 def _is_number(host: str) -> bool:

@@ -33,7 +33,7 @@ from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
-from klingflow.words import _
+from klingflow.words import _, cause
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
@@ -258,5 +258,4 @@ def write_about(spot: Spot) -> None:
 
 def unwritable(folder: Path, error: Exception) -> Problem:
     """Return why a black box is not written, as a problem of its ledger."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return Problem("box_unwritable", Place(str(folder)), detail=said or str(error))
+    return Problem("box_unwritable", Place(str(folder)), detail=cause(error))

@@ -23,7 +23,7 @@ from klingflow.errors import LedgerError
 from klingflow.ledger.boxplaces import PLACES, BoxPlace, boxes_in
 from klingflow.ledger.lines import Parsed, parse_lines
 from klingflow.ledger.places import film_of
-from klingflow.words import _
+from klingflow.words import _, cause
 
 WITHOUT = _("--no-black-box does without it")
 BOUGHT, ASKED, PRUNED, ABOUT = "bought.jsonl", "asked.jsonl", "pruned.jsonl", "place.json"
@@ -241,7 +241,7 @@ def _tried(path: Path, look: Callable[[], T]) -> T:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FileNotFoundError(str(path)) from error
     except OSError as error:
-        said = error.strerror or error
+        said = cause(error)
         raise LedgerError(
             _(
                 "{path}: the black box cannot be read: {said}; {without}",

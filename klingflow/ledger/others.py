@@ -17,7 +17,7 @@ from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_loc
 from klingflow.ledger.places import SUFFIXES, Site, manifest_called, site_at
 from klingflow.ledger.unite import Telling
 from klingflow.model import Problem
-from klingflow.words import _
+from klingflow.words import _, cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _all_of(path: Path, ours: Site) -> Parsed:
         raise UsageError(_("{path}: there is no such file", path=path)) from error
     except OSError as error:
         raise LedgerError(
-            _("{path}: cannot be read: {error}", path=path, error=error.strerror or error)
+            _("{path}: cannot be read: {error}", path=path, error=cause(error))
         ) from error
 
 

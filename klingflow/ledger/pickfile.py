@@ -18,7 +18,7 @@ from klingflow.ledger.places import LedgerPaths
 from klingflow.manifest.amending import Change, amended
 from klingflow.manifest.picklist import parse
 from klingflow.model import PickLine
-from klingflow.words import _
+from klingflow.words import _, cause
 
 MAX_BYTES = 64 * 1024 * 1024
 # A writer needs milliseconds, unless its disk is far away.
@@ -74,7 +74,7 @@ def _data(path: Path) -> bytes:
         return b""
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be read: {error}", path=path, error=error.strerror or error)
+            _("{path} cannot be read: {error}", path=path, error=cause(error))
         ) from error
 
 
@@ -103,7 +103,7 @@ def _write(path: Path, data: bytes) -> None:
             path.chmod(mode)
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be written: {error}", path=path, error=error.strerror or error)
+            _("{path} cannot be written: {error}", path=path, error=cause(error))
         ) from error
 
 
@@ -128,6 +128,6 @@ def _acquired(paths: LedgerPaths) -> int:
             time.sleep(_TRY_AGAIN_S)
     except OSError as error:
         raise UsageError(
-            _("{path} cannot be opened: {error}", path=path, error=error.strerror or error)
+            _("{path} cannot be opened: {error}", path=path, error=cause(error))
         ) from error
     raise UsageError(_("another process has held {path} for 10 seconds; try again", path=path))

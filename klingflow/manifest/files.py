@@ -18,7 +18,7 @@ from klingflow.manifest.rows import FORMATS, CellPlaces, Rows, cell_places, read
 from klingflow.manifest.sheets import suffix_of
 from klingflow.manifest.source import read_in_spite
 from klingflow.model import Node
-from klingflow.words import _
+from klingflow.words import _, cause
 
 _YAML = (".yaml", ".yml")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -162,7 +162,7 @@ class Files:
                 return text
             self._note(mark, "not-utf8", _saved_otherwise(path, error.object, error.start))
         except OSError as error:
-            why = error.strerror or error
+            why = cause(error)
             message = _("{path} cannot be read: {error}", path=path, error=why)
             self._note(mark, "unreadable", message)
         return None

@@ -22,7 +22,7 @@ from klingflow.manifest.held_files import Record, is_path, put, records, replace
 from klingflow.manifest.request import author_path, fingerprint
 from klingflow.manifest.values import Fault
 from klingflow.model import Json, LocalFile, Manifest, Node, Request
-from klingflow.words import _, filled
+from klingflow.words import _, cause, filled
 
 # Looks at files by their paths; what cannot be read is an error in a file's place.
 Seen: TypeAlias = Mapping[str, LocalFile | OSError]
@@ -211,16 +211,14 @@ def fault_of(use: Use, body: Mapping[str, Json], found: LocalFile | OSError) -> 
     """
     match found:
         case FileNotFoundError():
-            return Fault(use.field, NO_SUCH_FILE, _absent(use.file, str(found.strerror)))
+            return Fault(use.field, NO_SUCH_FILE, _absent(use.file, cause(found)))
         case OutsideError():
             text = _(
                 "'{file}' leads out of the manifest's folder; {found}", file=use.file, found=found
             )
             return Fault(use.field, "path-outside", text)
         case OSError():
-            text = _(
-                "'{file}' cannot be read: {error}", file=use.file, error=found.strerror or found
-            )
+            text = _("'{file}' cannot be read: {error}", file=use.file, error=cause(found))
             return Fault(use.field, "unreadable", text)
     return next(wrong(use.field, found, medium_of(use.path, body)), None)
 

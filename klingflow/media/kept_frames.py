@@ -22,7 +22,7 @@ from anyio.abc import ByteReceiveStream
 
 from klingflow import disk
 from klingflow.media.process import bare_environ, command
-from klingflow.words import _
+from klingflow.words import _, cause
 
 EXTRA: Final = _("pip install 'klingflow[media]'")
 _LIMIT_S: Final = 90.0
@@ -56,7 +56,7 @@ async def kept_frame(video: Path, words: str, folder: Path) -> Frame:
         return await anyio.to_thread.run_sync(_keep, folder, words, png)
     except OSError as error:
         raise Untaken(
-            _("{folder} cannot be written: {error}", folder=folder, error=error.strerror or error)
+            _("{folder} cannot be written: {error}", folder=folder, error=cause(error))
         ) from error
 
 
@@ -107,7 +107,7 @@ async def _taken(video: Path, words: str) -> bytes:
     except TimeoutError as error:
         raise Untaken(_("it was not decoded within {limit_s:.0f} s", limit_s=_LIMIT_S)) from error
     except OSError as error:
-        raise Untaken(_("nothing can decode it: {error}", error=error.strerror or error)) from error
+        raise Untaken(_("nothing can decode it: {error}", error=cause(error))) from error
     if code == 1 and (why := _last(said)).startswith("it "):
         raise Untaken(why)
     if code or len(png) > _PNG_MOST or not png.startswith(_PNG):

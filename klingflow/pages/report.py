@@ -20,7 +20,7 @@ from klingflow.errors import UsageError
 from klingflow.model import Json
 from klingflow.pages.posters import Posters
 from klingflow.pages.server import SCRIPTS, STYLES, static
-from klingflow.words import _
+from klingflow.words import _, cause
 
 # `frame-ancestors` counts only in a header. A folder on disk is no origin: `file:` is what it has.
 _POLICY = (
@@ -68,7 +68,7 @@ def write(
         _page(folder, data)
     except OSError as error:
         raise UsageError(
-            _("{folder} cannot be written: {error}", folder=folder, error=error.strerror or error)
+            _("{folder} cannot be written: {error}", folder=folder, error=cause(error))
         ) from error
     return folder / _INDEX
 

@@ -32,7 +32,7 @@ from klingflow.errors import KlingflowError, UsageError
 from klingflow.pages.posters import Posters
 from klingflow.pages.sessions import Sessions
 from klingflow.pages.watching import Watch
-from klingflow.words import _
+from klingflow.words import _, cause
 
 HOST = "127.0.0.1"
 STYLES = ("page.css", "icon.svg")
@@ -358,7 +358,7 @@ def _listen(port: int) -> socket.socket:
                 "port {port} on {host} cannot be used: {strerror}",
                 port=port,
                 host=HOST,
-                strerror=error.strerror,
+                strerror=cause(error),
             )
         ) from error
     return listener

@@ -22,7 +22,7 @@ from klingflow.ledger.lifecycle import placed
 from klingflow.ledger.places import Site
 from klingflow.ledger.store import Ledger
 from klingflow.model import FileFact, Filing, Purchase
-from klingflow.words import _
+from klingflow.words import _, cause
 
 _IN_USE = frozenset({32, 33})  # Windows: another program has the file open
 
@@ -40,7 +40,7 @@ async def settle(ledger: Ledger, site: Site, filing: Filing, now: Callable[[], s
                 _(
                     "{facts}: cannot be written, so no file was moved: {strerror}",
                     facts=site.facts,
-                    strerror=error.strerror,
+                    strerror=cause(error),
                 )
             ]
     book = ledger.book
@@ -151,7 +151,7 @@ def _unmovable(site: Site, operation: Operation) -> str | None:
 
 def _said(operation: Operation, error: OSError) -> str:
     in_use = getattr(error, "winerror", None) in _IN_USE
-    what = _("is in use by another program; close it and run again") if in_use else error.strerror
+    what = _("is in use by another program; close it and run again") if in_use else cause(error)
     return _(
         "{source} could not be moved to {target}: {what}",
         source=operation.source,
@@ -166,4 +166,4 @@ def _synced(paths: Iterable[Path]) -> Iterator[str]:
         try:
             disk.sync_folder(folder)
         except OSError as error:
-            yield _("{folder}: {error}", folder=folder, error=error.strerror or error)
+            yield _("{folder}: {error}", folder=folder, error=cause(error))

@@ -26,7 +26,7 @@ from klingflow.terminal import console
 from klingflow.terminal.language import spoken
 from klingflow.terminal.layout import clean, pad, width
 from klingflow.terminal.manifests import titles
-from klingflow.words import _, filled, joined
+from klingflow.words import _, cause, filled, joined
 
 Sink = Callable[[Event], None]
 # What stands before a shot's key, by its manifest's path: nothing where one manifest runs alone.
@@ -138,9 +138,7 @@ def _logging(watch: Watch, path: str) -> Iterator[None]:
         # The path as it was typed; closed below. Lines end alike on every system.
         file = open(path, "a", encoding="utf-8", newline="\n", buffering=1)  # noqa: PTH123, SIM115
     except OSError as error:
-        raise UsageError(
-            _("--log {path}: {strerror}", path=path, strerror=error.strerror)
-        ) from error
+        raise UsageError(_("--log {path}: {strerror}", path=path, strerror=cause(error))) from error
 
     def write(event: Event) -> None:
         file.write(console.redacted(console.as_json(event)) + "\n")

@@ -11,7 +11,7 @@ from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.access import Access
 from klingflow.terminal import console
 from klingflow.terminal.layout import pad
-from klingflow.words import _, joined, many, word
+from klingflow.words import _, cause, joined, many, word
 
 if TYPE_CHECKING:
     from klingflow.api.beginning import Begun
@@ -27,9 +27,7 @@ def init(folder: str) -> int:
         for begun in begin(target):
             console.say("  ", pad(word(begun.kind), 7), " ", _begun(begun))
     except OSError as error:
-        raise UsageError(
-            _("{target}: {error}", target=target, error=error.strerror or error)
-        ) from error
+        raise UsageError(_("{target}: {error}", target=target, error=cause(error))) from error
     film = shlex.quote(str(target / "film.yaml"))
     console.say()
     console.say(
@@ -48,9 +46,7 @@ def init_from(source: str, target: str) -> int:
         for begun in begin(made.path.parent, (made.path.name, made.text.encode())):
             console.say("  ", pad(word(begun.kind), 7), " ", _begun(begun))
     except OSError as error:
-        raise UsageError(
-            _("{path}: {error}", path=made.path, error=error.strerror or error)
-        ) from error
+        raise UsageError(_("{path}: {error}", path=made.path, error=cause(error))) from error
     if made.encoding:
         console.say()
         console.say(
