@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import LedgerHeld
-from klingflow.ledger.holder import Holder, holder
+from klingflow.ledger.holder import Holder, locked
 from klingflow.ledger.lines import runner_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger
@@ -56,6 +56,11 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "film.journal"
 
 
+def taken() -> int:
+    """Try a lock that another process holds."""
+    raise BlockingIOError
+
+
 def ended() -> int:
     """The id of a process that is over."""
     process = subprocess.Popen([sys.executable, "-c", ""])
@@ -73,14 +78,14 @@ def test_a_process_that_lives_or_cannot_be_seen_is_believed(
 ) -> None:
     """With its host and the manifest that it runs."""
     journal.write_bytes(runner_line(pid, host, AT, "/films/film.yaml"))
-    assert holder(journal) == Holder(pid, host, "/films/film.yaml")
+    assert locked(journal, taken) == Holder(pid, host, "/films/film.yaml")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no looking for a process")
 def test_a_process_that_is_over_holds_nothing(journal: Path) -> None:
     """What it left says who held the ledger last."""
     journal.write_bytes(runner_line(ended(), HOST, AT, "/films/film.yaml"))
-    assert holder(journal) == Holder()
+    assert locked(journal, taken) == Holder()
 
 
 @pytest.mark.parametrize("left", [None, b"", b"no line of ours\n"])
@@ -88,7 +93,7 @@ def test_nobody_is_named_where_nobody_says_so(journal: Path, left: bytes | None)
     """Without a journal too."""
     if left is not None:
         journal.write_bytes(left)
-    assert holder(journal) == Holder()
+    assert locked(journal, taken) == Holder()
 
 
 def test_a_process_that_has_just_begun_is_waited_for(
@@ -97,7 +102,23 @@ def test_a_process_that_has_just_begun_is_waited_for(
     """It reads the ledger first, and then writes who it is."""
     line = runner_line(os.getpid(), HOST, AT, "/films/film.yaml")
     monkeypatch.setattr(time, "sleep", lambda _: journal.write_bytes(line))
-    assert holder(journal) == Holder(os.getpid(), HOST, "/films/film.yaml")
+    assert locked(journal, taken) == Holder(os.getpid(), HOST, "/films/film.yaml")
+
+
+def test_a_lock_that_is_given_back_meanwhile_is_taken(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever held it at the first look, and is over at the second, keeps nobody out."""
+    journal.write_bytes(runner_line(ended(), HOST, AT, "/films/film.yaml"))
+    free = list[bool]()
+    monkeypatch.setattr(time, "sleep", lambda _: free.append(True))
+    assert locked(journal, lambda: 7 if free else taken()) == 7
+
+
+def test_a_file_that_cannot_be_read_names_nobody(journal: Path) -> None:
+    """It is held all the same."""
+    journal.mkdir()
+    assert locked(journal, taken) == Holder()
 
 
 @pytest.mark.parametrize("more", ["", ',"manifest":7'])
@@ -105,4 +126,4 @@ def test_a_manifest_that_is_not_said_is_not_known(journal: Path, more: str) -> N
     """The process is."""
     said = f'{{"runner":{{"pid":{os.getpid()},"host":"{HOST}"{more}}}}}'.encode()
     journal.write_bytes(b"%08x %b\n" % (zlib.crc32(said), said))
-    assert holder(journal) == Holder(os.getpid(), HOST, None)
+    assert locked(journal, taken) == Holder(os.getpid(), HOST, None)

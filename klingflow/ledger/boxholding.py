@@ -10,6 +10,7 @@ import os
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from klingflow.disk import temporary, write_all
@@ -18,7 +19,7 @@ from klingflow.ledger import boxes, oslock
 from klingflow.ledger.blackbox import Beginning, BlackBox, make_folder, unwritable, write_about
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, Reading, Spot
 from klingflow.ledger.boxplaces import BoxPlace
-from klingflow.ledger.holder import Holder, holder
+from klingflow.ledger.holder import Holder, locked
 from klingflow.ledger.traces import uids_in
 from klingflow.model import Problem
 from klingflow.words import _
@@ -62,9 +63,9 @@ def _hold(place: BoxPlace, begun: Beginning, undo: ExitStack) -> dict[Path, int]
     held: dict[Path, int] = {}
     for box in sorted({own, *(box for box in others if box.is_dir())}):
         path = holder_file(box)
-        fd = oslock.acquire(path)
-        if fd is None:
-            raise _held(place, path)
+        fd = locked(path, partial(oslock.hold, path))
+        if isinstance(fd, Holder):
+            raise _held(place, path, fd)
         undo.callback(oslock.release, fd)
         held[path] = fd
     return held
@@ -144,11 +145,7 @@ def holder_file(box: Path) -> Path:
     return box / "holder"
 
 
-def _held(place: BoxPlace, path: Path) -> LedgerHeld | UsageError:
-    try:
-        who = holder(path)
-    except OSError:
-        who = Holder()
+def _held(place: BoxPlace, path: Path, who: Holder) -> LedgerHeld | UsageError:
     if (who.pid, who.host) == (os.getpid(), socket.gethostname()):
         return UsageError(
             _(
@@ -157,5 +154,5 @@ def _held(place: BoxPlace, path: Path) -> LedgerHeld | UsageError:
                 who_manifest=who.manifest,
             )
         )
-    locked = None if who.pid else str(path)
-    return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=locked)
+    unnamed = None if who.pid else str(path)
+    return LedgerHeld(str(place.manifest), who.pid, who.host, copy=who.manifest, locked=unnamed)

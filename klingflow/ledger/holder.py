@@ -9,15 +9,20 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from klingflow.disk import read_whole
 from klingflow.ledger.lines import parse_journal
 from klingflow.model import Json
 
+T = TypeVar("T")
+
 # A process that has just got the lock reads the ledger first, and then writes who it is.
-_LOOKS, _PAUSE_S = 40, 0.05
+_LOOKS, _PAUSE_S = 100, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +36,17 @@ class Holder:
     manifest: str | None = None
 
 
-def holder(journal: Path) -> Holder:
-    """Return who holds a journal, as the journal says.
+def locked(path: Path, lock: Callable[[], T]) -> T | Holder:
+    """Return what `lock` returns, or who holds it, as the file at `path` says. `lock` raises
+    BlockingIOError where another process holds it.
 
-    What it says may be of a run that is over, and is then soon replaced; so look several times.
-    Raises OSError.
+    What the file says may be of a run that is over. Then another soon says who it is, or nobody
+    holds it any more; so lock and look several times. Raises what else `lock` raises.
     """
     for _ in range(_LOOKS):
-        match _said_in(journal):
+        with suppress(BlockingIOError):
+            return lock()
+        match _said_in(path):
             case {"pid": int(pid), "host": str(host), **more} if _lives(pid, host):
                 manifest = more.get("manifest")
                 return Holder(pid, host, manifest if isinstance(manifest, str) else None)
@@ -46,10 +54,10 @@ def holder(journal: Path) -> Holder:
     return Holder()
 
 
-def _said_in(journal: Path) -> dict[str, Json]:
+def _said_in(path: Path) -> dict[str, Json]:
     try:
-        return parse_journal(read_whole(journal), journal.name).runner or {}
-    except FileNotFoundError:
+        return parse_journal(read_whole(path), path.name).runner or {}
+    except OSError:  # it is held all the same
         return {}
 
 

@@ -10,12 +10,13 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from klingflow.disk import sync, sync_folder, write_all, write_new
 from klingflow.errors import KlingflowError, LedgerHeld
 from klingflow.ledger import oslock
-from klingflow.ledger.holder import holder
+from klingflow.ledger.holder import Holder, locked
 from klingflow.ledger.lines import runner_line
 from klingflow.ledger.places import LedgerPaths
 
@@ -127,9 +128,9 @@ def _prepare(paths: LedgerPaths) -> None:
 
 
 def _acquire(paths: LedgerPaths) -> int:
-    fd = oslock.acquire(paths.journal)
-    if fd is None:
-        raise _held(paths, paths.journal)
+    fd = locked(paths.journal, partial(oslock.hold, paths.journal))
+    if isinstance(fd, Holder):
+        raise _held(paths, paths.journal, fd)
     try:
         # A name is durable only when its folder is, and that of an older file may never have been.
         for folder in {paths.hidden.parent, paths.hidden, paths.journal.parent}:
@@ -144,12 +145,13 @@ def _acquire_anchor(paths: LedgerPaths) -> int | None:
     """Lock the manifest where that is possible, so that no second runner starts after somebody has
     deleted `.klingflow`.
     """
-    try:
-        return oslock.anchor(paths.anchor) if paths.anchor else None
-    except BlockingIOError as error:
-        raise _held(paths, paths.anchor or paths.lock) from error
+    if paths.anchor is None:
+        return None
+    fd = locked(paths.journal, partial(oslock.anchor, paths.anchor))
+    if isinstance(fd, Holder):
+        raise _held(paths, paths.anchor, fd)
+    return fd
 
 
-def _held(paths: LedgerPaths, locked: Path) -> LedgerHeld:
-    who = holder(paths.journal)
-    return LedgerHeld(str(paths.lock), who.pid, who.host, locked=None if who.pid else str(locked))
+def _held(paths: LedgerPaths, path: Path, who: Holder) -> LedgerHeld:
+    return LedgerHeld(str(paths.lock), who.pid, who.host, locked=None if who.pid else str(path))

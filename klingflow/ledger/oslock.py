@@ -77,6 +77,14 @@ def acquire(path: Path) -> int | None:
     raise LedgerError(_("{path}: it is deleted again and again while being opened", path=path))
 
 
+def hold(path: Path) -> int:
+    """Return what `acquire` does. Raises BlockingIOError when another process holds it."""
+    fd = acquire(path)
+    if fd is None:
+        raise BlockingIOError(errno.EAGAIN, "locked", str(path))
+    return fd
+
+
 def _prove(held: int, path: Path) -> None:
     """Take the lock that we hold a second time, which must be refused. Raises LedgerError where it
     is given: on some network drives every lock is, so that it keeps nobody out.
