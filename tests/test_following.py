@@ -14,7 +14,7 @@ from klingflow.api.following import Follower, followed
 from klingflow.cluster.ordering import ordered
 from klingflow.cluster.status import Status
 from klingflow.cluster.store import FolderStore, told_of
-from klingflow.errors import LedgerBroken, StoreAway
+from klingflow.errors import ClusterAway, LedgerBroken, StoreAway
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import attempt_of
@@ -122,6 +122,21 @@ async def test_a_desk_hears_of_ctrl_c_after_the_batch(tmp_path: Path) -> None:
         await follower.hand_over()
         (batch,) = desk.handed
         assert desk.stopped == [(batch, 0), (batch, 1)]
+
+
+async def test_who_does_not_follow_is_told_that_no_desk_has_heard(tmp_path: Path) -> None:
+    """Nobody would tell it again. The next run does."""
+
+    async def away() -> None:
+        raise ClusterAway("the cluster's server does not answer")
+
+    with following(tmp_path) as (follower, desk, _store):
+        desk.meanwhile = away
+        with pytest.raises(ClusterAway, match="does not answer"):
+            await followed(follower, lambda: None, detach=True)
+    with following(tmp_path) as (follower, desk, _store):
+        assert await followed(follower, lambda: None, detach=True) == []
+        assert len(desk.handed) == 1
 
 
 async def test_what_is_handed_over_at_ctrl_c_is_withdrawn(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ class Follower:
     the account, or of the run, had no room at the desk. `goes_on`: the user's word covers
     also what an earlier run began to hand over, and nobody was shown. `gives_back`: the user has
     agreed to what is done here, so the store may be told what the lock says. `coming` are the
-    attempts of which the desk says that their videos are on their way to the store.
+    attempts of which the desk says that their videos are on their way to the store. `unheard` is
+    why the desk was not told of a batch at once.
     """
 
     job: Job
@@ -81,6 +82,7 @@ class Follower:
     otherwise: set[str] = field(default_factory=set)
     coming: frozenset[str] = frozenset()
     left_out: dict[str, LeftOut] = field(default_factory=dict)
+    unheard: ClusterAway | None = None
     outcome: Outcome = field(default_factory=Outcome)
     reader: Reader = field(init=False)
     _told: set[tuple[str, str]] = field(init=False)  # earlier runs told of what was bought then
@@ -139,8 +141,10 @@ class Follower:
     async def _add(self, terms: Terms) -> None:
         self.open[terms.batch] = terms
         self._news_at = self.clock()
-        with suppress(ClusterAway):  # it is told again while it is away
+        try:
             await self._tell_desk(terms)
+        except ClusterAway as error:  # it is told again while it is away
+            self.unheard = error
 
     async def _tell_desk(self, terms: Terms) -> None:
         """Tell the desk of a batch, unless the user has said by now that nothing more is bought.
@@ -335,12 +339,14 @@ def _why_it_did_not_come(purchase: Purchase) -> tuple[EventName, dict[str, Any]]
 async def followed(follower: Follower, abort: Callable[[], None], *, detach: bool) -> list[str]:
     """Hand over and follow. `detach`: only hand over. Return what went wrong with files.
 
-    Raises LedgerBroken, StoreAway.
+    Raises LedgerBroken, StoreAway; with `detach` also ClusterAway where the desk did not hear.
     """
     troubles = await settle(follower.job)
     await follower.give_back()
     await follower.hand_over()
     if detach:
+        if follower.unheard is not None:  # nobody tells it again
+            raise follower.unheard
         return troubles
     try:
         async with anyio.create_task_group() as group:
