@@ -14,11 +14,13 @@ import time
 import urllib.error
 import urllib.request
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from klingflow.ledger import oslock
 
 # Exact versions: what the tests say of them is true of these. LiteLLM's 1.107.0 was somebody else's
 # work.
@@ -33,103 +35,93 @@ PLAYWRIGHT = "playwright-core@1.65.1"
 READERS = ("webvtt-py==0.5.1", "pycmx==1.5.1", "m3u8==6.0.0", "pymediainfo==7.0.1")
 AXE = "axe-core@4.14.1"
 
+# Installs a peer into a folder.
+Install = Callable[[Path], subprocess.CompletedProcess[str]]
 _INSTALL_S = 1200
 _START_S = 300
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def _installed(
-    cache: pytest.Cache | None, name: str, what: str, command: Sequence[str | Path]
-) -> Path:
-    """The folder into which `command`, run there, has once installed `what`. Skips the test where
-    it cannot.
+def _installed(cache: pytest.Cache | None, name: str, what: str, install: Install) -> Path:
+    """The folder into which `install` has once installed `what`. Skips the test where it cannot.
+    One worker of pytest-xdist installs it, and the others wait: they share the folder.
     """
     assert cache is not None, "pytest's cache is not turned off here"
     home = cache.mkdir("peers") / name
     ready = home / "installed"
-    if not ready.is_file():
-        home.mkdir(exist_ok=True)
-        done = subprocess.run(
-            command,
-            cwd=home,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=_INSTALL_S,
-            check=False,
-        )
-        if done.returncode:
-            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            pytest.skip(f"{what} cannot be installed here: {' '.join(last)}")
-        ready.touch()
+    with _alone(home.with_name(f"{name}.lock")):
+        if not ready.is_file():
+            done = install(home)
+            if done.returncode:
+                last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+                pytest.skip(f"{what} cannot be installed here: {' '.join(last)}")
+            ready.touch()
     return home
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes out; the lock dies with its process."""
+    while (fd := oslock.acquire(path)) is None:
+        time.sleep(0.2)  # no event comes from a lock
+    try:
+        yield
+    finally:
+        oslock.release(fd)
+
+
+def _ran(command: Sequence[str | Path], home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=home,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_INSTALL_S,
+        check=False,
+    )
+
+
+def _of_pip(request: pytest.FixtureRequest, name: str, *packages: str) -> Path:
+    """The programs of a virtual environment of its own that holds `packages`."""
+
+    def install(home: Path) -> subprocess.CompletedProcess[str]:
+        venv.create(home, clear=True, with_pip=True)
+        pip = (home / "bin" / "python", "-m", "pip", "install", "-q", "--only-binary", ":all:")
+        return _ran([*pip, *packages], home)
+
+    return _installed(request.config.cache, name, ", ".join(packages), install) / "bin"
 
 
 @pytest.fixture(scope="session")
 def litellm(request: pytest.FixtureRequest) -> Path:
-    """LiteLLM's command, in a virtual environment of its own: 120 packages, 750 MB, with pins of
-    their own.
-    """
-    cache = request.config.cache
-    assert cache is not None
-    home = cache.mkdir("peers") / LITELLM
-    if not (home / "installed").is_file():
-        venv.create(home, clear=True, with_pip=True)
-    pip: list[str | Path] = [
-        home / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--only-binary",
-        ":all:",
-        LITELLM,
-    ]
-    return _installed(cache, LITELLM, LITELLM, pip) / "bin" / "litellm"
+    """LiteLLM's command: 120 packages, 750 MB, with pins of their own."""
+    return _of_pip(request, LITELLM, LITELLM) / "litellm"
 
 
 @pytest.fixture(scope="session")
 def moto(request: pytest.FixtureRequest) -> Path:
-    """moto's server, which speaks S3's protocol, in a virtual environment of its own."""
-    cache = request.config.cache
-    assert cache is not None
+    """moto's server, which speaks S3's protocol."""
     name = MOTO.replace("[", "-").replace("]", "").replace(",", "-")
-    home = cache.mkdir("peers") / name
-    if not (home / "installed").is_file():
-        venv.create(home, clear=True, with_pip=True)
-    python = home / "bin" / "python"
-    pip = (python, "-m", "pip", "install", "-q", "--only-binary", ":all:", MOTO)
-    return _installed(cache, name, MOTO, list[str | Path](pip)) / "bin" / "moto_server"
+    return _of_pip(request, name, MOTO) / "moto_server"
 
 
 @pytest.fixture(scope="session")
 def readers(request: pytest.FixtureRequest) -> Path:
     """A Python that has what reads cuts: subtitles, edit lists, lists for players and MP4."""
-    cache = request.config.cache
-    assert cache is not None
-    home = cache.mkdir("peers") / "readers"
-    if not (home / "installed").is_file():
-        venv.create(home, clear=True, with_pip=True)
-    python = home / "bin" / "python"
-    pip = (python, "-m", "pip", "install", "-q", "--only-binary", ":all:", *READERS)
-    return _installed(cache, "readers", ", ".join(READERS), pip).joinpath("bin", "python")
+    return _of_pip(request, "readers", *READERS) / "python"
 
 
 def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:
     """A folder whose node_modules holds `package`, whose install scripts were not run."""
     if shutil.which("node") is None or (npm := shutil.which("npm")) is None:
         pytest.skip(f"{package} needs Node: node and npm are not at hand")
-    name = package.replace("/", "-")
-    command = [
-        npm,
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        "--prefix",
-        ".",
-        package,
-    ]
-    return _installed(request.config.cache, name, package, command)
+    options = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", ".")
+
+    def install(home: Path) -> subprocess.CompletedProcess[str]:
+        home.mkdir(exist_ok=True)
+        return _ran([npm, "install", *options, package], home)
+
+    return _installed(request.config.cache, package.replace("/", "-"), package, install)
 
 
 @pytest.fixture(scope="session")
