@@ -173,7 +173,7 @@ def test_a_plain_run_beside_the_cluster_holds_what_is_there(tmp_path: Path) -> N
         film = cluster.person("person")
         film.write(2, run=LIMITS)
         commit(film)
-        film.do("run", "film.yaml", "--cluster", "-y", "--detach")
+        siege.hand_over(film)
         assert "at the cluster" in film.do("run", "film.yaml", "-y", code=4)
         other = cluster.person("other")
         shutil.copytree(film.folder, other.folder, dirs_exist_ok=True)
@@ -196,7 +196,7 @@ def test_a_klingflow_older_than_clusters_holds_what_is_there(tmp_path: Path) -> 
         film, other = cluster.person("person"), cluster.person("other")
         film.write(2, run=LIMITS)
         commit(film)
-        film.do("run", "film.yaml", "--cluster", "-y", "--detach")
+        siege.hand_over(film)
         shutil.copytree(film.folder, other.folder, dirs_exist_ok=True)
         other.do("run", "film.yaml", "-y", code=4, PYTHONPATH=str(old))
         assert not cluster.charged()
@@ -251,8 +251,10 @@ def test_films_share_limits_and_a_budget(tmp_path: Path, report: Report) -> None
 
 
 def test_without_claims_a_lost_memory_buys_twice(tmp_path: Path) -> None:
-    """The claim is what keeps the promise, so these campaigns can see it broken."""
-    with clustered(tmp_path, task_time="3s", rate=RATE, max_running=MOST) as cluster:
+    """The claim is what keeps the promise, so these campaigns can see it broken. No task ends
+    before the server is back, so every shot is handed over again.
+    """
+    with clustered(tmp_path, task_time="1h", rate=RATE, max_running=MOST) as cluster:
         cluster.before_main = NO_CLAIMS
         night = begun(cluster, cluster.person("person"), 12)
         _until(lambda: len(cluster.charged()) > 3, night.run)

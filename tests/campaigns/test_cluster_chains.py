@@ -19,7 +19,7 @@ from tests.pictures import png
 
 pytestmark = pytest.mark.usefixtures("temporal_server")
 
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 
 
 def chains(number: int) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def test_a_film_is_there_in_the_morning(tmp_path: Path, long: bool, report: Repo
         film = cluster.person("person")
         write(cluster, film, chains(number))
         cluster.work(*HOSTS)
-        film.do("desk", *siege.DESK)
-        film.do("run", "film.yaml", "--cluster", "-y", "-q", "--detach")
+        siege.settle(film, *siege.DESK)
+        siege.hand_over(film, "-q")
         blows = _night(cluster, 4 * number)
         run = film.begin("run", "film.yaml", "--cluster", "-y", "-q")
         _, complaints = run.communicate(timeout=PATIENCE_S)
@@ -81,7 +81,7 @@ def test_a_film_is_there_in_the_morning(tmp_path: Path, long: bool, report: Repo
 
 def _night(cluster: Cluster, shots: int) -> int:
     """Let hosts and the server die in turn, until all is bought or nothing more comes."""
-    until, blows, next_at = time.monotonic() + PATIENCE_S / 3, 0, time.monotonic() + 4
+    until, blows, next_at = time.monotonic() + PATIENCE_S / 6, 0, time.monotonic() + 4
     while len(cluster.charged()) < shots and time.monotonic() < until:
         if time.monotonic() > next_at and blows < 9:
             if blows % 3 == 1:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("temporal_server")
 # Which tasks fail and which never end follows from their numbers alone.
 FATES = ("query:stuck=0.2", "query:fail_moderation=0.2", "query:fail_capacity=0.1")
 DEADLINE_S = 12
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 
 
 def until(is_so: Callable[[], bool]) -> None:

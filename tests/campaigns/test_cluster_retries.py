@@ -23,7 +23,7 @@ from tests.harness import Pipeline, charges
 
 pytestmark = pytest.mark.usefixtures("temporal_server")
 
-SHOTS, RETRIES, PATIENCE_S = 12, 2, 300.0
+SHOTS, RETRIES, PATIENCE_S = 12, 2, 600.0
 RUN = {**siege.LIMITS, "retries": RETRIES}
 # So slow that most of the film is handed over while the plain run buys it.
 SLOWLY = {**RUN, "submit": "10/1m"}
@@ -66,7 +66,7 @@ def _night(
     siege.settle(one, *siege.DESK)
     plain = two.start(*PLAIN)
     until(partial(has_charged, cluster, 1))
-    one.do("run", "film.yaml", "--cluster", "-y", "-q", "--detach")
+    siege.hand_over(one, "-q")
     time.sleep(chance.uniform(0.0, 8.0))  # the moment of the death is the campaign's chance
     if hosts_die:
         for host in HOSTS:

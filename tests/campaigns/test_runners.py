@@ -414,7 +414,8 @@ def _strike(film: Pipeline, process: Process, case: Case) -> None:
         process.stdout = process.stderr = None
     elif case.what == "STOP":
         process.send_signal(signal.SIGSTOP)
-        if case.stage in ("create", "poll"):  # whoever is stopped still has the ledger
+        # Whoever is stopped still has the ledger. A busy machine may look when all is over.
+        if case.stage in ("create", "poll") and process.poll() is None:
             assert str(process.pid) in film.do("run", "film.yaml", "-y", code=11)
         process.send_signal(signal.SIGCONT)
     else:
