@@ -53,11 +53,15 @@ class Heard:
 
 class Done(Scripted):
     """A gateway whose tasks have all succeeded, and that has a video for each. `most` is how many
-    it was asked for at once.
+    it was asked for at once; none of them has come before `expected` were.
     """
 
     most = 0
     _now = 0
+
+    def __init__(self, creates: Sequence[Said], expected: int = 1) -> None:
+        super().__init__(creates)
+        self._expected, self._are_there = expected, anyio.Event()
 
     async def query(self, task_id: str, *, apart: bool = False) -> Answer:
         self.asked.append(f"query {task_id}")
@@ -71,7 +75,10 @@ class Done(Scripted):
         self.asked.append(f"open {url}")
         self._now += 1
         self.most = max(self.most, self._now)
-        await anyio.sleep(0.1)  # as a download lasts
+        if self.most >= self._expected:
+            self._are_there.set()
+        await self._are_there.wait()
+        await anyio.sleep(0.1)  # in which another could be asked for
         yield Video(200, VIDEO)
         self._now -= 1
 
@@ -258,7 +265,7 @@ async def test_no_more_videos_are_fetched_at_once_than_a_host_has_places(tmp_pat
     """However many tasks are over at a time."""
     shots = ("alley", "bridge", "canal", "door")
     creates = [said(id=f"task_{shot}", model="t", status="queued") for shot in shots]
-    gateway = Done(creates)
+    gateway = Done(creates, expected=2)
     with a_host(tmp_path, gateway, shots, places=2) as host:
         for ref in host.refs:
             await hands.buy(host.hand, ref)

@@ -230,7 +230,7 @@ def test_nothing_of_python_can_be_reached(text: str) -> None:
 def test_no_expression_can_hang_or_fill_the_machine(text: str) -> None:
     began = time.process_time()
     assert problem(text).code in ("expression", "expression-syntax")
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10
 
 
 def test_lists_that_hold_each_other_twice_end_in_an_error() -> None:

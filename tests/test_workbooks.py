@@ -110,9 +110,9 @@ def test_a_sheet_is_chosen_by_its_name_in_any_case() -> None:
 )
 def test_what_is_no_shot_list_is_refused_at_once(data: bytes, why: str) -> None:
     """Before calamine makes room for it."""
-    began = time.perf_counter()
+    began = time.process_time()
     assert refused(data).startswith(why)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 10
 
 
 def test_one_long_text_that_many_cells_share_is_refused() -> None:
