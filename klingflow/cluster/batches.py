@@ -35,7 +35,7 @@ from klingflow.gateway.download import part_of
 from klingflow.ledger.handed_over import CLUSTER, handed_over, is_at_cluster, store_of
 from klingflow.ledger.lifecycle import IN_DOUBT
 from klingflow.ledger.lines import journal_line
-from klingflow.model import FileFact, Limits, Plan, Purchase, Request, Shot, State
+from klingflow.model import FileFact, Limits, Purchase, Request, Shot, State
 from klingflow.runner import settle
 from klingflow.runner.context import Job
 from klingflow.words import _
@@ -67,20 +67,10 @@ async def hand_over(
     Raises UsageError for a ledger that cannot be handed over, LedgerBroken, StoreAway.
     """
     batch = batch_of(job.ledger.book.lineage, at, secrets.token_hex(4))
-    made = ordered(
-        job.plan,
-        job.ledger.book,
-        origin=job.site.origin,
-        store=store.identity,
-        batch=batch,
-        at=at,
-    )
-    intents = _together([intent for intent in made if wanted(intent.key)])
-    if intents:
-        _check(job)
+    new = _new(job, store, batch, at, wanted)
     left = await _left_over(job, store, batch)
     stale = _stale(left, job.plan.manifest if goes_on else ())
-    orders = [*_longest_first(intents, job.plan), *left]
+    orders = [*new, *left]
     uploaded = await uploading.upload([order for order in orders if order.uid not in stale])
     unsendable = {**stale, **uploaded.unsendable}
     sendable = [order for order in orders if order.uid not in unsendable]
@@ -94,8 +84,17 @@ async def hand_over(
     )
 
 
-def _longest_first(intents: Iterable[Purchase], plan: Plan) -> list[Purchase]:
-    """Return intents in the order in which hosts are to buy them."""
+def _new(
+    job: Job, store: PutOnce, batch: str, at: str, wanted: Callable[[str], bool]
+) -> list[Purchase]:
+    """Return what the plan buys and no batch had before, in the order in which hosts are to buy
+    it. Raises UsageError as `_check`.
+    """
+    plan, book = job.plan, job.ledger.book
+    made = ordered(plan, book, origin=job.site.origin, store=store.identity, batch=batch, at=at)
+    intents = _together([intent for intent in made if wanted(intent.key)])
+    if intents:
+        _check(job)
     lengths = chains(plan, expectation(plan.history))
     # The sort is stable: sources stay before the rest.
     return sorted(intents, key=lambda intent: _turn(intent, lengths))
