@@ -71,3 +71,11 @@ def _collected() -> Iterator[None]:
 def _english(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test reads English, whatever language the machine speaks."""
     monkeypatch.setenv("KLINGFLOW_LANG", "en")
+
+
+@pytest.fixture
+def precious(tmp_path: Path) -> Path:
+    """A file of the user's that nothing may change."""
+    path = tmp_path / "precious"
+    path.write_text("mine")
+    return path

@@ -28,13 +28,6 @@ def paths(tmp_path: Path) -> LedgerPaths:
     return ledger_paths(folder / "film.yaml")
 
 
-@pytest.fixture
-def precious(tmp_path: Path) -> Path:
-    path = tmp_path / "precious"
-    path.write_text("mine")
-    return path
-
-
 def plant_link(place: Path, precious: Path) -> None:
     place.symlink_to(precious)
 

@@ -19,6 +19,7 @@ FLOORS = [
     {"words"},
     {"errors"},
     {"model"},
+    {"plain_files"},
     {"disk"},
     {"manifest"},
     {"gateway"},

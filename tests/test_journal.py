@@ -34,13 +34,6 @@ def paths(tmp_path: Path) -> LedgerPaths:
     return ledger_paths(tmp_path / "film.yaml")
 
 
-@pytest.fixture
-def precious(tmp_path: Path) -> Path:
-    path = tmp_path / "precious"
-    path.write_text("mine")
-    return path
-
-
 @pytest.mark.parametrize("left_behind", [False, True])
 def test_the_journals_name_is_durable_before_anything_is_bought(
     paths: LedgerPaths, monkeypatch: pytest.MonkeyPatch, left_behind: bool

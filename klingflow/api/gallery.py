@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from klingflow import disk
+from klingflow import plain_files
 from klingflow.api import reporting
 from klingflow.api.planning import book_of, planned
 from klingflow.api.site import Wish, read_of, site_for
@@ -75,7 +75,7 @@ def _videos(data: dict[str, Json], book: Book, site: Site) -> Iterator[tuple[str
             output = version["file"]
             if version["present"] and output and not site.leads_elsewhere(output):
                 path, purchase = site.folder / output, book.purchases[version["uid"]]
-                if purchase.sha256 and not disk.is_link(path):
+                if purchase.sha256 and not plain_files.is_link(path):
                     yield purchase.uid, Video(path, purchase.sha256)
 
 

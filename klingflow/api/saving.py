@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.api.site import now
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
@@ -162,4 +162,4 @@ def _relative(file: Path, folder: Path) -> str:
 def _read(path: Path) -> bytes:
     if path.stat().st_size > _MAX_BYTES:
         raise UsageError(_("{path} is too large for a saved plan", path=path))
-    return disk.read_whole(path)
+    return plain_files.read_whole(path)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.errors import UsageError
 from klingflow.words import _, cause
 
@@ -49,7 +49,7 @@ def _make_folder(folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove what a killed export left, and a link in its place, but nothing that it leads to."""
-    if disk.is_link(folder) or folder.is_file():
+    if plain_files.is_link(folder) or folder.is_file():
         folder.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import anyio.to_thread
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored
 from klingflow.model import AssetSettings
@@ -59,7 +59,7 @@ class FolderStore:
             if _size(target) == snapshot.size_bytes:
                 return
             disk.copy_new(snapshot.path, temp)
-            with os.fdopen(disk.open_itself(temp, os.O_RDWR), "rb+") as file:
+            with os.fdopen(plain_files.open_itself(temp, os.O_RDWR), "rb+") as file:
                 disk.sync(file.fileno())
             temp.replace(target)
             disk.sync_folder(self._folder)

@@ -18,7 +18,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.assets.pictures import picture
 from klingflow.model import LocalFile
 from klingflow.words import _
@@ -138,7 +138,7 @@ def _read(file: BufferedReader) -> list[Any]:
 
 def _cached(cache: Path) -> Entries:
     try:
-        entries = json.loads(disk.read_whole(cache))
+        entries = json.loads(plain_files.read_whole(cache))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(entries, dict):

@@ -22,7 +22,7 @@ from urllib.parse import SplitResult, urlsplit
 import anyio
 import anyio.to_thread
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored, StoreAway, UsageError
 from klingflow.model import AssetSettings
@@ -227,7 +227,9 @@ class Bucket:
         import obstore  # for start-up
         from obstore.exceptions import NotFoundError
 
-        with os.fdopen(disk.open_itself(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+        with os.fdopen(
+            plain_files.open_itself(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb"
+        ) as file:
             try:
                 for piece in obstore.get(self._files, name).stream():
                     file.write(piece)

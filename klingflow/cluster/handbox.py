@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 import anyio.to_thread
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.errors import LedgerBroken, LedgerError, UsageError
 from klingflow.ledger import oslock
 from klingflow.ledger.book import fold
@@ -55,7 +55,7 @@ class HandBox:
         self._io = threading.Lock()
         self._broken: OSError | None = None
         self._open: set[tuple[str, object]] = set()  # of which the store does not know the end
-        self._sent = uids_in(b"".join(map(disk.read_ours, _sent_files(path.parent))))
+        self._sent = uids_in(b"".join(map(plain_files.read_ours, _sent_files(path.parent))))
 
     @property
     def path(self) -> Path:
@@ -135,7 +135,7 @@ def _retire(left: Left) -> None:
 
 def _left(path: Path) -> Left:
     """Read what is in a file."""
-    parsed = parse_journal(disk.read_ours(path), path.name)
+    parsed = parse_journal(plain_files.read_ours(path), path.name)
     is_whole = not parsed.damaged
     marked = [a for a in parsed.accounts if _CLAIMING in (a.evidence or {})]
     plain = [a for a in parsed.accounts if _CLAIMING not in (a.evidence or {})]

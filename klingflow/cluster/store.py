@@ -21,7 +21,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.errors import StoreAway, UsageError
 from klingflow.words import _, cause
 
@@ -132,7 +132,7 @@ def _check_known(state: Path, address: str, store: PutOnce) -> None:
     note = state / "stores" / hashlib.sha256(address.encode()).hexdigest()[:32]
     try:
         disk.make_folder(note.parent)
-        known = disk.read_ours(note).decode("utf-8", "replace").strip()
+        known = plain_files.read_ours(note).decode("utf-8", "replace").strip()
         if not known:
             disk.atomic_write(note, store.identity.encode() + b"\n")
     except OSError as error:
@@ -222,7 +222,7 @@ class FolderStore:
             )
         if not (self._folder / _MARK).exists():
             self._make()
-        mark = disk.read_whole(self._folder / _MARK).decode("utf-8", "replace").strip()
+        mark = plain_files.read_whole(self._folder / _MARK).decode("utf-8", "replace").strip()
         found = re.fullmatch(r'\{"klingflow_store":1,"id":"([0-9a-f]{32})"\}', mark)
         if found is None:
             raise UsageError(_("{folder} is not of this klingflow", folder=self._folder / _MARK))
@@ -260,7 +260,7 @@ class FolderStore:
     def _linked(self, path: Path, source: BinaryIO) -> bool:
         temp = self._folder / SCRATCH / f"{secrets.token_hex(16)}.tmp"
         try:
-            with os.fdopen(disk.open_itself(temp, _NEW), "wb") as file:
+            with os.fdopen(plain_files.open_itself(temp, _NEW), "wb") as file:
                 shutil.copyfileobj(source, file, _PIECE)
                 file.flush()
                 disk.sync(file.fileno())
@@ -279,7 +279,7 @@ class FolderStore:
     def keep(self, name: str, path: Path) -> None:
         """Make an object of a file; one that is there stays."""
         target = self._path(name)
-        with os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb") as source:
+        with os.fdopen(plain_files.open_itself(path, os.O_RDONLY), "rb") as source:
             try:
                 self._check_folders(target, make=False)
                 self._linked(target, source)
@@ -291,7 +291,7 @@ class FolderStore:
         source = self._opened_object(self._path(name))
         if source is None:
             return False
-        with source, os.fdopen(disk.open_itself(path, _NEW), "wb") as file:
+        with source, os.fdopen(plain_files.open_itself(path, _NEW), "wb") as file:
             shutil.copyfileobj(source, file, _PIECE)
             file.flush()
             disk.sync(file.fileno())
@@ -313,7 +313,7 @@ class FolderStore:
         """Open an object, through no link, and no device; None where there is none."""
         try:
             self._check_folders(path, make=False)
-            file = os.fdopen(disk.open_itself(path, os.O_RDONLY), "rb")
+            file = os.fdopen(plain_files.open_itself(path, os.O_RDONLY), "rb")
             if not S_ISREG(os.fstat(file.fileno()).st_mode):
                 file.close()
                 raise OSError(errno.EINVAL, _("not a regular file"), str(path))

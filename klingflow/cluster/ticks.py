@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.cluster.store import PutOnce
 from klingflow.ledger.sums import encoded, summed
 from klingflow.model import Json
@@ -163,7 +163,7 @@ def _remembered(note: Path) -> tuple[_Tick | None, int | None]:
     be read says nothing.
     """
     try:
-        told: dict[str, Json] = json.loads(disk.read_ours(note) or b"{}")
+        told: dict[str, Json] = json.loads(plain_files.read_ours(note) or b"{}")
         number, stopped = int(told["number"]), told["stopped"]
         tick = _Tick(number, bytes.fromhex(told["tick"])) if number else None
         return tick, None if stopped is None else int(stopped)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyJianYingDraft as jianying
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.results.timeline import Clip, Cut, cues
 
 _SECOND: Final = 1_000_000
@@ -85,7 +85,7 @@ def _text(script: Any) -> str:
 
 def _meta(name: str, length: int) -> str:
     template = Path(jianying.__file__).parent / "assets" / "draft_meta_info.json"
-    meta: dict[str, Any] = json.loads(disk.read_whole(template))
+    meta: dict[str, Any] = json.loads(plain_files.read_whole(template))
     # Two drafts of one id are one to 剪映.
     meta |= {"draft_id": str(uuid.uuid4()).upper(), "draft_name": name, "tm_duration": length}
     return json.dumps(meta, ensure_ascii=False, indent=1)

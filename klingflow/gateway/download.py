@@ -19,12 +19,13 @@ from typing import Self
 
 import anyio
 
-from klingflow.disk import is_link, make_folder, open_itself, sync, write_all
+from klingflow.disk import make_folder, sync, write_all
 from klingflow.gateway import mp4
 from klingflow.gateway.http import Gateway
 from klingflow.gateway.outcomes import NoReply
 from klingflow.gateway.payload import clean, error_of, retry_after_s
 from klingflow.gateway.reading import Cut, Stream, content_range, whole_size
+from klingflow.plain_files import is_link, open_itself
 from klingflow.words import _, cause
 
 MAX_BYTES = 4 * 1024**3

@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from klingflow.disk import open_itself
 from klingflow.errors import UsageError
 from klingflow.manifest.encodings import decode_utf16
+from klingflow.plain_files import open_itself
 from klingflow.words import _, cause
 
 KEY: Final = "KLINGFLOW_API_KEY"

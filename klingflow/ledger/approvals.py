@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from klingflow.disk import append, is_ours, read_ours
+from klingflow.disk import append
+from klingflow.plain_files import is_ours, read_ours
 from klingflow.words import _
 
 # A gateway's address, to which the key may go; the address of a service of buckets, to which local

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from klingflow.disk import read_head, read_whole
 from klingflow.ledger.lines import headers_in
 from klingflow.ledger.places import PRUNED, Site, draft_named, film_of, manifest_called
 from klingflow.ledger.traces import outputs_in, text_at
 from klingflow.manifest.folds import same_file
+from klingflow.plain_files import read_head, read_whole
 
 _TEXT = rb'("(?:[^"\\]|\\.)*")'
 # The two stand beside each other: what an author wrote of a shot may have these words, too.

@@ -20,19 +20,13 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
-from klingflow.disk import (
-    append,
-    atomic_write,
-    open_itself,
-    sync,
-    sync_folder,
-    write_all,
-)
+from klingflow.disk import append, atomic_write, sync, sync_folder, write_all
 from klingflow.errors import LedgerError
 from klingflow.ledger import boxes, oslock
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT, PRUNED, Reading, Spot
 from klingflow.ledger.traces import uid_in, uids_in
 from klingflow.model import Place, Problem, Purchase
+from klingflow.plain_files import open_itself
 from klingflow.words import _, cause
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND

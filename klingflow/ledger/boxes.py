@@ -18,11 +18,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from klingflow.disk import read_whole
 from klingflow.errors import LedgerError
 from klingflow.ledger.boxplaces import PLACES, BoxPlace, boxes_in
 from klingflow.ledger.lines import Parsed, parse_lines
 from klingflow.ledger.places import film_of
+from klingflow.plain_files import read_whole
 from klingflow.words import _, cause
 
 WITHOUT = _("--no-black-box does without it")

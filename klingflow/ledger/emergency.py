@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 
-from klingflow.disk import is_ours, open_itself, read_ours, sync, sync_folder, write_all
+from klingflow.disk import sync, sync_folder, write_all
 from klingflow.ledger import oslock
+from klingflow.plain_files import is_ours, open_itself, read_ours
 from klingflow.words import _
 
 RESERVE_BYTES = 64 * 1024

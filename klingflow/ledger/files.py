@@ -14,10 +14,11 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from klingflow.disk import atomic_write, read_whole
+from klingflow.disk import atomic_write
 from klingflow.ledger.places import Site
 from klingflow.ledger.records import EARLIER, is_output
 from klingflow.model import FileFact
+from klingflow.plain_files import read_whole
 
 # A file changed twice within one tick of the file system's clock keeps its time; git waits as long.
 _SETTLED_NS = 2_000_000_000

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.disk import read_whole
 from klingflow.errors import LedgerError
 from klingflow.ledger import boxes, emergency, neighbours
 from klingflow.ledger.book import fold
@@ -22,6 +21,7 @@ from klingflow.ledger.lines import Parsed, headers_in, parse_journal, parse_line
 from klingflow.ledger.neighbours import Neighbour
 from klingflow.ledger.places import LedgerPaths
 from klingflow.model import Purchase
+from klingflow.plain_files import read_whole
 from klingflow.words import _
 
 Signature = tuple[int, ...] | None

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from klingflow.disk import read_whole
 from klingflow.ledger.lines import parse_journal
 from klingflow.model import Json
+from klingflow.plain_files import read_whole
 
 T = TypeVar("T")
 

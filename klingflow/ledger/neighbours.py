@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.disk import read_whole
 from klingflow.ledger.lines import Parsed, headers_in, journal_line
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.traces import uids_in
 from klingflow.model import Json, Place, Problem
+from klingflow.plain_files import read_whole
 
 
 @dataclass(frozen=True, slots=True)

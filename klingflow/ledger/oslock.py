@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from klingflow import disk
+from klingflow import plain_files
 from klingflow.errors import LedgerError
 from klingflow.words import _
 
@@ -53,7 +53,7 @@ def acquire(path: Path) -> int | None:
     OSError, and LedgerError where there are no locks.
     """
     for _unused in range(_ATTEMPTS):
-        fd = disk.open_itself(path, _FLAGS)
+        fd = plain_files.open_itself(path, _FLAGS)
         try:
             _try_lock(fd)
         except OSError as error:
@@ -64,7 +64,7 @@ def acquire(path: Path) -> int | None:
                 _("{path}: this file system has no locks ({error})", path=path, error=error)
             ) from error
         try:
-            disk.refuse_other_names(fd, path)
+            plain_files.refuse_other_names(fd, path)
             stays = is_at(fd, path)
             if stays:
                 _prove(fd, path)
@@ -90,7 +90,7 @@ def _prove(held: int, path: Path) -> None:
     is given: on some network drives every lock is, so that it keeps nobody out.
     """
     try:
-        fd = disk.open_itself(path, _FLAGS & ~os.O_CREAT)
+        fd = plain_files.open_itself(path, _FLAGS & ~os.O_CREAT)
     except FileNotFoundError:  # deleted meanwhile: who writes to it next will notice
         return
     try:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from klingflow.disk import read_whole
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger import boxes, stored
 from klingflow.ledger.lines import Parsed, parse_journal, parse_lines, parse_lock
 from klingflow.ledger.places import SUFFIXES, Site, manifest_called, site_at
 from klingflow.ledger.unite import Telling
 from klingflow.model import Problem
+from klingflow.plain_files import read_whole
 from klingflow.words import _, cause
 
 

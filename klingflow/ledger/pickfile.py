@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.errors import ManifestError, UsageError
 from klingflow.ledger import oslock
 from klingflow.ledger.places import LedgerPaths
@@ -69,7 +69,7 @@ def _data(path: Path) -> bytes:
                     max_bytes=MAX_BYTES >> 20,
                 )
             )
-        return disk.read_whole(path)
+        return plain_files.read_whole(path)
     except FileNotFoundError:
         return b""
     except OSError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from klingflow import disk
+from klingflow import plain_files
 from klingflow.errors import UsageError
 from klingflow.ledger.boxplaces import BoxPlace
 from klingflow.model import Manifest, Request, Shot
@@ -127,7 +127,7 @@ def _at(path: Path, followed: list[Link]) -> Path:
 
 def link_at(path: Path) -> Link | None:
     """Return the link at `path`, that the user may allow; None where there is none."""
-    if not disk.is_link(path):
+    if not plain_files.is_link(path):
         return None
     at = Path(os.path.realpath(path.parent)) / path.name
     return Link(at, Path(os.path.realpath(path)), allowable=True)
@@ -292,7 +292,7 @@ class Site:
 
     def leads_elsewhere(self, output: str) -> bool:
         """True if a link on the way to an output leads where nothing is to be written."""
-        return not disk.stays_below(self.folder, output, self.tops)
+        return not plain_files.stays_below(self.folder, output, self.tops)
 
     def record(self, name: str) -> Path:
         """Return where the run manifest of the manifest called `name` goes."""

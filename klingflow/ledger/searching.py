@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from klingflow.disk import is_link, read_whole
 from klingflow.ledger import boxes
 from klingflow.ledger.beside import Owner, other_locks, other_pruned, owner_of
 from klingflow.ledger.book import Book, fold
@@ -23,6 +22,7 @@ from klingflow.ledger.lines import parse_lines
 from klingflow.ledger.places import PRUNED, Site, film_of
 from klingflow.ledger.traces import fingerprints_in
 from klingflow.model import Elsewhere, ElsewhereKind, Elsewheres, Purchase, key_of
+from klingflow.plain_files import is_link, read_whole
 from klingflow.words import _
 
 Take = tuple[str, int]

@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from klingflow import disk
+from klingflow import plain_files
 from klingflow.media.probe import probe
 from klingflow.media.process import READY, begin_count, give_way
 
@@ -33,7 +33,7 @@ def main() -> None:
 
 def _found(path: Path) -> object:
     try:
-        file = disk.opened_itself(path)
+        file = plain_files.opened_itself(path)
     except OSError:
         return None
     with file:

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.model import UNREADABLE, Label, Media, Sound
 
 _HASH = slice(len('{"sha256":"'), len('{"sha256":"') + 64)
@@ -49,7 +49,7 @@ class Kept:
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return disk.read_whole(path).splitlines()
+        return plain_files.read_whole(path).splitlines()
     except (OSError, ValueError):
         return []
 

@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import ByteReceiveStream
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.media.process import bare_environ, command
 from klingflow.words import _, cause
 
@@ -86,12 +86,12 @@ def _named(folder: Path, words: str) -> Iterator[Frame]:
 
 def _sha256(path: Path) -> str:
     with suppress(OSError):
-        return hashlib.sha256(disk.read_whole(path)).hexdigest()
+        return hashlib.sha256(plain_files.read_whole(path)).hexdigest()
     return ""
 
 
 def _keep(folder: Path, words: str, png: bytes) -> Frame:
-    if disk.is_link(folder):
+    if plain_files.is_link(folder):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(folder))
     sha256 = hashlib.sha256(png).hexdigest()
     path = folder / f"{words}.{sha256}.png"

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from klingflow import disk
+from klingflow import plain_files
 from klingflow.media.frames import NoFrame, seen
 from klingflow.media.process import begin_count, give_way
 
@@ -38,7 +38,7 @@ def main() -> None:
 def poster(path: Path) -> bytes:
     """Return a picture of a video as a JPEG, b"" where none can be decoded."""
     try:
-        with disk.opened_itself(path) as file, seen(file) as container:
+        with plain_files.opened_itself(path) as file, seen(file) as container:
             return _drawn(container)
     except (NoFrame, OSError):
         return b""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.api.gallery import Video
 from klingflow.media.painter import BYTES_MOST, Painter, is_jpeg
 from klingflow.media.process import can_decode
@@ -104,7 +104,7 @@ def _kept(path: Path) -> bytes:
     is believed: whoever brings it brings the video and the ledger, too.
     """
     try:
-        with disk.opened_itself(path) as file:
+        with plain_files.opened_itself(path) as file:
             data = file.read(BYTES_MOST)
     except OSError:
         return b""

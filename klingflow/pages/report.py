@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from klingflow import disk
+from klingflow import disk, plain_files
 from klingflow.api.gallery import Gallery, Video
 from klingflow.errors import UsageError
 from klingflow.model import Json
@@ -75,7 +75,7 @@ def write(
 
 def _check(folder: Path) -> None:
     """Refuse a folder that holds something else. Raises UsageError."""
-    if disk.is_link(folder) or (folder.exists() and not folder.is_dir()):
+    if plain_files.is_link(folder) or (folder.exists() and not folder.is_dir()):
         raise UsageError(_("{folder} is no folder; name another one with -o", folder=folder))
     if folder.is_dir() and any(folder.iterdir()) and not _is_report(folder):
         raise UsageError(_("{folder} holds other files; name a new folder with -o", folder=folder))
@@ -83,7 +83,7 @@ def _check(folder: Path) -> None:
 
 def _is_report(folder: Path) -> bool:
     try:
-        with disk.opened_itself(folder / _DATA) as file:
+        with plain_files.opened_itself(folder / _DATA) as file:
             return file.read(len(_BEGIN)) == _BEGIN
     except OSError:
         return False
@@ -123,7 +123,7 @@ def _address(folder: Path, path: Path, copy: str) -> str:
         return _relative(folder, path)
     place, _, name = copy.partition("/")
     target = _below(folder, place) / name
-    if disk.is_link(target) or not target.exists():
+    if plain_files.is_link(target) or not target.exists():
         part = target.with_suffix(".part")
         with suppress(FileNotFoundError):
             part.unlink()
@@ -137,7 +137,7 @@ def _below(folder: Path, name: str) -> Path:
     elsewhere, and nothing is written where it leads.
     """
     place = folder / name
-    if disk.is_link(place):
+    if plain_files.is_link(place):
         raise UsageError(
             _("{place} is a link; remove it, or name a new folder with -o", place=place)
         )
