@@ -14,7 +14,7 @@ from klingflow.ledger.searching import Wanted, search
 from klingflow.ledger.store import read
 from klingflow.model import Elsewhere, Elsewheres, Purchase
 from tests.keeping import keep
-from tests.purchases import AT, ORIGIN, doubtful, intent, submitted
+from tests.purchases import AT, LATER, ORIGIN, doubtful, intent, submitted
 
 BODY = "sha256:1"
 
@@ -98,6 +98,37 @@ def test_a_doubt_counts_and_what_the_ledger_knows_does_not(site: Site) -> None:
     assert found(site).by_body[BODY][0].kind == "lost"
     keep(site.paths, there)
     assert found(site) == Elsewheres()
+
+
+UNFINISHED = submitted("s01")
+PARKED = advance(UNFINISHED, "parked", AT)
+
+
+@pytest.mark.parametrize("there", [doubtful("s01"), PARKED])
+def test_what_a_person_has_settled_since_is_not_held(site: Site, there: Purchase) -> None:
+    """As after a folder was moved: its former place knows the purchase as it was before."""
+    other(site, "film.yaml", there).unlink()
+    keep(site.paths, advance(there, "resubmitted", LATER))
+    assert found(site) == Elsewheres()
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        (
+            advance(doubtful("s01"), "resubmitted", LATER),
+            advance(doubtful("s01"), "found", AT, task_id="task_x"),
+        ),
+        (advance(PARKED, "resubmitted", LATER), advance(UNFINISHED, "succeeded", AT)),
+    ],
+)
+def test_what_only_the_other_knows_to_be_paid_is_held(
+    site: Site, here: Purchase, there: Purchase
+) -> None:
+    """A task or a video outranks a word that was said without it, even a later one."""
+    other(site, "film.yaml", there).unlink()
+    keep(site.paths, here)
+    assert found(site).by_body[BODY][0].kind == "lost"
 
 
 def test_other_programs_locks_and_links_are_no_ledgers(site: Site, tmp_path: Path) -> None:

@@ -42,10 +42,14 @@ class Wanted:
     profiles: Set[str] = frozenset()
 
     def lacks(self, purchase: Purchase) -> bool:
-        """True if the purchase was paid for, or perhaps, and the ledger does not know so."""
+        """True if the purchase was paid for, or perhaps, and the ledger does not know so. A ledger
+        that knows what became of it since, such as that a person has settled it, knows more.
+        """
         known = self.book.purchases.get(purchase.uid)
-        is_known = known is not None and _is_paid(known)
-        return _is_paid(purchase) and not is_known
+        if known is None:
+            return _is_paid(purchase)
+        (both,), _contradicting = fold([known, purchase])
+        return _is_paid(both) and not _is_paid(known)
 
 
 def _is_paid(purchase: Purchase) -> bool:
