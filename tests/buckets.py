@@ -5,7 +5,7 @@ without conditional puts. No signature is checked.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 class Service(ThreadingHTTPServer):
     """Objects by their paths. `conditional` says whether a put can ask that nothing be there; `lie`
     is what it does meanwhile instead of what it is asked: "denied", "busy", "error in 200", "cut
-    off".
+    off". `listed` are the lists that were asked for: below which name, and from which one on.
     """
 
     daemon_threads = True
@@ -24,6 +24,7 @@ class Service(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.conditional = conditional
         self.lie = ""
+        self.listed: list[tuple[str, str]] = []
         self.turn = threading.Lock()
 
     @property
@@ -61,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         if "list-type" in query:
-            return self._say(200, self._listed(parts.path, query["prefix"][0]))
+            return self._say(200, self._listed(parts.path, query))
         data = self.server.objects.get(unquote(parts.path))
         if data is None:
             return self._say(404, b"<Error><Code>NoSuchKey</Code></Error>")
@@ -81,13 +82,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(status, f"<Error><Code>{code}</Code></Error>".encode())
         return True
 
-    def _listed(self, bucket: str, prefix: str) -> bytes:
+    def _listed(self, bucket: str, query: Mapping[str, list[str]]) -> bytes:
+        prefix, after = query["prefix"][0], query.get("start-after", [""])[0]
+        self.server.listed.append((prefix, after))
         stem = bucket.rstrip("/") + "/"
         rows = "".join(
             f"<Contents><Key>{path.removeprefix(stem)}</Key><Size>{len(data)}</Size>"
             "<LastModified>2026-06-08T06:52:49.000Z</LastModified><ETag>1</ETag></Contents>"
             for path, data in sorted(self.server.objects.items())
-            if path.startswith(stem + prefix)
+            if path.startswith(stem + prefix) and path > stem + after
         )
         said = f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>"
         return said.encode()

@@ -84,6 +84,15 @@ def test_names_are_sorted_and_of_one_folder(store: FolderStore) -> None:
     assert store.names("orders/never") == []
 
 
+def test_only_the_names_that_begin_so_are_given(store: FolderStore) -> None:
+    """Of a batch all its pages, of a film all that is told of its purchases."""
+    films = [f"purchases/{film}-1.intent" for film in ("a", "b", "ba", "c")]
+    for name in ("orders/b1/000000.jsonl", "orders/c/000000.jsonl", *films):
+        store.put(name, b"x")
+    assert store.names("orders", "b") == ["orders/b1/000000.jsonl"]
+    assert store.names("purchases", "b-") == ["purchases/b-1.intent"]
+
+
 def test_what_a_system_leaves_in_a_folder_is_no_object(store: FolderStore) -> None:
     """A look from the Finder, or a deleted file of a network drive, hides no order."""
     store.put("orders/b/000000.jsonl", b"x")
@@ -250,6 +259,15 @@ def test_an_object_of_a_bucket_is_made_once(service: Service) -> None:
     assert [*service.objects] == [f"/films/store/{NAME}"]
     assert host.identity == other.identity
     prove(host)
+
+
+def test_a_bucket_lists_no_more_than_is_asked_for(service: Service) -> None:
+    """A film's names cost one page, however many other films are there."""
+    bucket = open_store("s3://films/store", service.environ, None)
+    for film in ("a", "b", "ba", "c"):
+        bucket.put(f"purchases/{film}-1.intent", b"x")
+    assert bucket.names("purchases", "b-") == ["purchases/b-1.intent"]
+    assert service.listed == [("store/purchases/", "store/purchases/b-")]
 
 
 def test_a_bucket_without_conditional_puts_is_refused(service: Service) -> None:

@@ -17,7 +17,7 @@ from klingflow.cluster.store import FolderStore, told_of
 from klingflow.errors import ClusterAway, LedgerBroken, StoreAway
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
-from klingflow.ledger.uids import attempt_of
+from klingflow.ledger.uids import attempt_of, film_of
 from klingflow.model import LeftOut, Purchase
 from tests.clusters import BATCH, a_job, a_store, hand_over
 from tests.purchases import AT, LATER, ORIGIN
@@ -228,3 +228,30 @@ async def test_what_was_bought_before_is_not_told_as_bought(tmp_path: Path) -> N
         bring(follower, purchases)
         await follower._fold()
         assert [event["event"] for event in told] == ["succeeded", "done"] * 2
+
+
+class Listing(FolderStore):
+    """A store that counts how often it is asked for the names of purchases, and of which."""
+
+    asked: list[tuple[str, str]]
+
+    def names(self, folder: str, begin: str = "") -> list[str]:
+        """Note it, and list them."""
+        self.asked.append((folder, begin))
+        return super().names(folder, begin)
+
+
+async def test_what_a_store_has_lost_is_found_without_further_lists(tmp_path: Path) -> None:
+    """Who follows lists the purchases of its own film alone, once at each look."""
+    with following(tmp_path) as (first, desk, store):
+        await sold(first)
+        listing = Listing(store.folder)
+        listing.asked, told = [], list[Any]()
+        limits = first.job.plan.manifest.limits
+        follower = Follower(first.job, cast(Any, desk), listing, limits, told.append)
+        await follower._look()
+        film = film_of(first.job.ledger.book.lineage)
+        assert listing.asked == [("orders", f"{film}-"), ("purchases", f"{film}-")]
+        assert [event["event"] for event in told] == ["given_back"]
+        await follower._look()
+        assert len(store.names("purchases")) == 4  # a claim and an answer for each shot

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -218,13 +218,17 @@ class Follower:
         for host in sorted(self._heard - here):
             self.inform("silent", host=host)
         self._heard = here
-        await self.give_back()
+        await self.give_back(self.reader.names)
 
-    async def give_back(self) -> None:
-        """Give the store the claims that the lock knows and it has lost. Raises StoreAway."""
+    async def give_back(self, names: Collection[str] | None = None) -> None:
+        """Give the store the claims that the lock knows and it has lost. `names` are the objects of
+        this film that the store had a moment ago: who has just read them asks for no others. Raises
+        StoreAway.
+        """
         if not self.gives_back:
             return
-        lost = await anyio.to_thread.run_sync(give_back_of, self.job.ledger.book, self.store)
+        book, store = self.job.ledger.book, self.store
+        lost = await anyio.to_thread.run_sync(give_back_of, book, store, names)
         if lost:
             told = many(lost, "{number} purchase", "{number} purchases")
             reason = _(

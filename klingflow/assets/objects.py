@@ -195,13 +195,22 @@ class Bucket:
             failure = self._away(error)
         raise failure  # here, as above
 
-    def names(self, folder: str) -> list[str]:
-        """Return the names of all objects below a folder, sorted. Raises StoreAway."""
+    def names(self, folder: str, begin: str = "") -> list[str]:
+        """Return the names of all objects below a folder that begin so, sorted. Raises StoreAway.
+
+        A service lists names in their order, and from any name on, so that no more are asked for.
+        """
         import obstore  # for start-up
 
+        whole, found = f"{folder}/{begin}", list[str]()
         try:
-            pages = obstore.list(self._objects, f"{folder}/")
-            return sorted(str(one["path"]) for page in pages for one in page)
+            pages = obstore.list(self._objects, f"{folder}/", offset=whole if begin else None)
+            for name in (str(one["path"]) for page in pages for one in page):
+                if name.startswith(whole):
+                    found.append(name)
+                elif name > whole:
+                    break
+            return sorted(found)
         except Exception as error:
             failure = self._away(error)
         raise failure  # here, as above

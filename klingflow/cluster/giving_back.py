@@ -4,7 +4,7 @@ claims and answers of a host from its black boxes, those of a film from its lock
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -39,11 +39,14 @@ def lost_of(book: Book, store: str, names: Container[str]) -> Iterator[Purchase]
             yield purchase
 
 
-def give_back_of(book: Book, store: PutOnce) -> int:
-    """Give a store what a book knows that was bought there, and that the store has lost. Return of
+def give_back_of(book: Book, store: PutOnce, names: Collection[str] | None = None) -> int:
+    """Give a store what a book knows that was bought there, and that the store has lost: whose
+    claim is not among the `names` of its film's objects, which by default are asked for. Return of
     how many purchases. Blocks; raises StoreAway.
     """
-    lost = list(lost_of(book, store.identity, frozenset(store.names(PURCHASES))))
+    if names is None:
+        names = store.names(PURCHASES, f"{film_of(book.lineage)}-")
+    lost = list(lost_of(book, store.identity, frozenset(names)))
     for purchase in lost:
         for name, line in objects_of(purchase).items():
             store.put(name, line)

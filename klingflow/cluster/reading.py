@@ -43,10 +43,13 @@ class Told:
 
 
 class Reader:
-    """Reads the film of one lineage in a store, again and again."""
+    """Reads the film of one lineage in a store, again and again. `names` are the objects of its
+    purchases that the store had when it was read last.
+    """
 
     def __init__(self, store: PutOnce, lineage: str) -> None:
         self.store = store
+        self.names: list[str] = []
         self._film = film_of(lineage)
         self._pages: dict[str, Page | Parsed] = {}
         self._objects: dict[str, Parsed] = {}  # of purchases that have not ended
@@ -82,7 +85,8 @@ class Reader:
 
     def _read_objects(self, book: Book) -> dict[str, Parsed]:
         """Return the objects of purchases that have not ended, each read once."""
-        wanted = set(_open(self._names(PURCHASES), book))
+        self.names = self._names(PURCHASES)
+        wanted = set(_open(self.names, book))
         self._objects = {name: kept for name, kept in self._objects.items() if name in wanted}
         for name, data in _got(self.store, sorted(wanted - self._objects.keys())):
             self._objects[name] = _about(uid_of_object(name), _parsed(data, name))
@@ -93,8 +97,7 @@ class Reader:
         return _got(self.store, [name for name in self._names(folder) if name not in known])
 
     def _names(self, folder: str) -> list[str]:
-        begin = f"{folder}/{self._film}-"
-        return [name for name in self.store.names(folder) if name.startswith(begin)]
+        return self.store.names(folder, f"{self._film}-")
 
 
 def _is_news(order: Purchase, book: Book) -> bool:
@@ -150,7 +153,7 @@ def terms_in(store: PutOnce, batch: str) -> Terms | None:
     Blocks; raises StoreAway.
     """
     # A lock that anybody may have written says what the batch is called.
-    for name in (n for n in store.names(ORDERS) if n.startswith(f"{ORDERS}/{batch}/")):
+    for name in (n for n in store.names(ORDERS, batch) if n.startswith(f"{ORDERS}/{batch}/")):
         with suppress(ValueError):
             return from_bytes(store.get(name) or b"", *_numbered(name)).terms
     return None

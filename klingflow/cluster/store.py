@@ -84,8 +84,10 @@ class PutOnce(Protocol):
         """
         ...
 
-    def names(self, folder: str) -> list[str]:
-        """Return the names of all objects below a folder, sorted. Raises StoreAway."""
+    def names(self, folder: str, begin: str = "") -> list[str]:
+        """Return the names of all objects below a folder that go on with `begin`, sorted. Raises
+        StoreAway.
+        """
         ...
 
     def keep(self, name: str, path: Path) -> None:
@@ -325,22 +327,22 @@ class FolderStore:
         except OSError as error:
             raise self._away(error, path.relative_to(self._folder).as_posix()) from error
 
-    def names(self, folder: str) -> list[str]:
-        """Return the names of all objects below a folder, sorted."""
+    def names(self, folder: str, begin: str = "") -> list[str]:
+        """Return the names of all objects below a folder that go on with `begin`, sorted."""
         top = self._folder / folder
         try:
             self._check_folders(top / "any", make=False)
-            names = self._below(top, folder)
+            names = self._below(top, folder, begin)
         except OSError as error:
             if isinstance(error, FileNotFoundError) and self._is_there():
                 return []
             raise self._away(error) from error
         return sorted(names)
 
-    def _below(self, top: Path, name: str) -> list[str]:
+    def _below(self, top: Path, name: str, begin: str = "") -> list[str]:
         found = []
         with os.scandir(top) as entries:
-            for entry in entries:
+            for entry in (one for one in entries if one.name.startswith(begin)):
                 here = f"{name}/{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
                     found += self._below(top / entry.name, here)
