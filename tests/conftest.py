@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from klingflow.cluster.store import FolderStore
+from klingflow.ledger.places import LedgerPaths, ledger_paths
+
 # Every process that a test starts would compile all of klingflow again: more than the test itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -71,6 +74,19 @@ def _collected() -> Iterator[None]:
 def _english(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test reads English, whatever language the machine speaks."""
     monkeypatch.setenv("KLINGFLOW_LANG", "en")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> LedgerPaths:
+    """Where the files of a ledger lie that nobody has begun."""
+    return ledger_paths(tmp_path / "film.yaml")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store that nobody has used yet."""
+    (tmp_path / "store").mkdir()
+    return FolderStore(tmp_path / "store")
 
 
 @pytest.fixture

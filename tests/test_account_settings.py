@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from klingflow.cluster.account import Said, Settings
 from klingflow.cluster.store import FolderStore
 from klingflow.errors import UsageError
 from klingflow.model import Rate
-from tests.clusters import a_store
 
 ALL = {"submit": [60, 60.0], "max_running": 40, "max_spend": "500", "stopped": False}
 LIMITS = Settings(Rate(60, 60.0), 40, Decimal(500))
@@ -21,12 +19,6 @@ LIMITS = Settings(Rate(60, 60.0), 40, Decimal(500))
 def numbered(said: Said | None) -> tuple[int, Settings] | None:
     """What was said, without the word that nobody else has."""
     return said and (said.number, said.settings)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 def test_what_was_said_last_counts(store: FolderStore) -> None:

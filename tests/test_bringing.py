@@ -22,7 +22,7 @@ from klingflow.ledger.handed_over import bought_again
 from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.moments import moment
 from klingflow.ledger.uids import uid_of
-from tests.clusters import LINEAGE, a_hand, a_store, hand_over, lines, order, states
+from tests.clusters import LINEAGE, a_hand, hand_over, lines, order, states
 from tests.purchases import LATER
 from tests.runs import VIDEO, Said, Scripted, said
 from tests.runs import Video as Reply
@@ -38,12 +38,6 @@ GONE = said(404, error={"code": "task_not_exist", "message": "no such task"})
 NO_KEY = said(401, error={"code": "invalid_api_key", "message": "no"})
 FIRST = Seen()
 NAME = f"videos/{hashlib.sha256(VIDEO).hexdigest()}.mp4"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 @contextmanager

@@ -47,12 +47,6 @@ PAGE = Reply(200, {"content-type": "text/html"}, b"<html>welcome</html>")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
-
-
-@pytest.fixture
 def state(tmp_path: Path) -> Path:
     """The state folder of the first host."""
     return tmp_path / "host1"

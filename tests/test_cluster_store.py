@@ -23,13 +23,6 @@ NAME = "purchases/a-1.intent"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes as POSIX has them")
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that was just made."""
-    (tmp_path / "store").mkdir()
-    return FolderStore(tmp_path / "store")
-
-
 def test_an_object_is_made_once(store: FolderStore) -> None:
     """The second put is refused, and changes nothing."""
     assert store.get(NAME) is None

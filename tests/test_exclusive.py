@@ -22,19 +22,13 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
 from klingflow.runner.buy import buy
-from tests.clusters import a_hand, a_store, asked, hand_over, order, states
+from tests.clusters import a_hand, asked, hand_over, order, states
 from tests.purchases import LATER
 from tests.runs import Run, a_run, said
 
 pytestmark = pytest.mark.anyio
 
 ACCEPTED = said(id="task_1", model="t", status="queued")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 def as_handed_over(run: Run, wanted: Wanted) -> Purchase:

@@ -38,7 +38,7 @@ from klingflow.manifest.request import fingerprint
 from klingflow.model import Failure, Json, Purchase
 from klingflow.runner.context import Job
 from tests import clusters
-from tests.clusters import LINEAGE, a_store, put, terms_of
+from tests.clusters import LINEAGE, put, terms_of
 from tests.purchases import AT, LATER
 
 pytestmark = pytest.mark.anyio
@@ -47,12 +47,6 @@ BATCH = batch_of(LINEAGE, AT, "ab")
 LIMITED = Failure("limited", "1302", "slow down")
 BUSY = Failure("capacity", "1", "server busy")
 LATEST = "2026-06-08T06:55:00.000Z"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 def paths_at(folder: Path) -> LedgerPaths:

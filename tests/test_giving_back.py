@@ -28,12 +28,6 @@ OTHER = said(id="task_2", model="t", status="queued")
 ACCOUNT = "gateway.example.com"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
-
-
 def put_back(store: FolderStore, backup: Path) -> None:
     """Put a copy in the place of a store."""
     shutil.rmtree(store.folder)

@@ -66,9 +66,9 @@ async def test_a_box_that_broke_is_never_trusted_again(
     with opened(tmp_path, STORE) as box:
         with monkeypatch.context() as patch:
             patch.setattr("klingflow.disk.sync", full)
-            with pytest.raises(LedgerBroken, match="no space left"):
+            with pytest.raises(LedgerBroken, match="No space left"):
                 await box.keep(CLAIM)
-        with pytest.raises(LedgerBroken, match="no space left"):
+        with pytest.raises(LedgerBroken, match="No space left"):
             await box.keep(CLAIM)
     assert box.path.exists()
 

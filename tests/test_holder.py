@@ -15,15 +15,10 @@ import pytest
 from klingflow.errors import LedgerHeld
 from klingflow.ledger.holder import Holder, locked
 from klingflow.ledger.lines import runner_line
-from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.store import open_ledger
 from tests.keeping import now
 from tests.purchases import AT
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> LedgerPaths:
-    return ledger_paths(tmp_path / "film.yaml")
 
 
 def test_a_second_runner_is_told_who_holds_the_ledger(paths: LedgerPaths) -> None:

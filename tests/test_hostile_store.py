@@ -26,7 +26,7 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
 from tests.buckets import Service, serving
-from tests.clusters import LINEAGE, a_hand, a_store, asked, hand_over, lines, order
+from tests.clusters import LINEAGE, a_hand, asked, hand_over, lines, order
 from tests.purchases import LATER
 from tests.runs import said
 
@@ -35,12 +35,6 @@ pytestmark = pytest.mark.anyio
 ACCEPTED = said(id="task_1", model="t", status="queued")
 OTHER = said(id="task_2", model="t", status="queued")
 ALLEY, DOOR = order("alley"), order("door")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.density import density
+
 PACKAGE = Path(__file__).parent.parent / "klingflow"
 
 # From the ground up. A room imports rooms below it, and its own.
@@ -424,6 +426,12 @@ def nearest_tests(module: str) -> list[str]:
 def test_what_decides_or_runs_has_a_test_file_of_its_own() -> None:
     """A bug in one of these modules fails near by, in a file that is easy to find."""
     assert [module for module in held_modules() if not nearest_tests(module)] == []
+
+
+def test_a_function_takes_ten_decisions_at_most() -> None:
+    """Ruff counts neither the operands of a condition nor conditional expressions."""
+    texts = {str(path): path.read_text(encoding="utf-8") for _, path, _ in modules()}
+    assert density(texts).heavy == []
 
 
 def test_names_say_something() -> None:

@@ -21,17 +21,12 @@ from klingflow.ledger import journal as journal_module
 from klingflow.ledger import oslock
 from klingflow.ledger.journal import Journal, hold
 from klingflow.ledger.lines import runner_line
-from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.store import open_ledger, read
 from tests.keeping import keep, now, write, write_one
 from tests.purchases import LATER, submitted
 
 LINKS = pytest.mark.skipif(sys.platform == "win32", reason="links as POSIX has them")
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> LedgerPaths:
-    return ledger_paths(tmp_path / "film.yaml")
 
 
 @pytest.mark.parametrize("left_behind", [False, True])

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from klingflow.ledger.book import Book
 from klingflow.ledger.lines import lock_line, parse_lock
 from klingflow.ledger.lockfile import Lock
-from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.stored import load
 from tests.keeping import now
 from tests.purchases import done, submitted
 
 A, B = done("a"), submitted("b")
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> LedgerPaths:
-    return ledger_paths(tmp_path / "film.yaml")
 
 
 def test_a_lock_holds_its_purchases_and_counts_its_serial_up(paths: LedgerPaths) -> None:

@@ -13,14 +13,9 @@ import pytest
 
 from klingflow.errors import LedgerError
 from klingflow.ledger import oslock
-from klingflow.ledger.places import LedgerPaths, ledger_paths
+from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.store import open_ledger
 from tests.keeping import now
-
-
-@pytest.fixture
-def paths(tmp_path: Path) -> LedgerPaths:
-    return ledger_paths(tmp_path / "film.yaml")
 
 
 def test_a_child_process_does_not_inherit_the_lock(paths: LedgerPaths) -> None:

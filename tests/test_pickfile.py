@@ -16,11 +16,6 @@ from klingflow.manifest.amending import Change
 from klingflow.model import PickLine
 
 
-@pytest.fixture
-def paths(tmp_path: Path) -> LedgerPaths:
-    return ledger_paths(tmp_path / "film.yaml")
-
-
 def adding(*shots: str) -> Change:
     """A change that adds lines about these shots."""
     return Change(add=tuple(PickLine(shot, 1) for shot in shots))

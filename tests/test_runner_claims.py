@@ -26,7 +26,7 @@ from klingflow.ledger.uids import try_of
 from klingflow.model import Purchase
 from klingflow.runner.buy import buy
 from klingflow.runner.fetch import fetch
-from tests.clusters import LINEAGE, a_store, order, states
+from tests.clusters import LINEAGE, order, states
 from tests.purchases import LATER
 from tests.runs import VIDEO, Run, Video, a_run, refused, said
 
@@ -34,12 +34,6 @@ pytestmark = pytest.mark.anyio
 
 ACCEPTED = said(id="task_1", model="t", status="queued")
 LIMITED = refused(429, "rate_limit", "slow down")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 def claims_at(store: FolderStore, *, host: str = "h", waits: Waits | None = None) -> Claims:

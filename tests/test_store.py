@@ -31,11 +31,6 @@ from tests.keeping import keep, now, write, write_one
 from tests.purchases import AT, LATER, intent, submitted
 
 
-@pytest.fixture
-def paths(tmp_path: Path) -> LedgerPaths:
-    return ledger_paths(tmp_path / "film.yaml")
-
-
 def test_what_was_recorded_is_read_back_whole(paths: LedgerPaths) -> None:
     purchase = submitted("opening", prompt="航拍\u2028雨中 \ud800 半个")
     keep(paths, intent("opening", uid=purchase.uid, prompt="航拍\u2028雨中 \ud800 半个"), purchase)

@@ -26,7 +26,7 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import parse_journal
 from klingflow.ledger.uids import next_try, uid_of
 from klingflow.model import AssetSettings, Failure, Json, Purchase
-from tests.clusters import LINEAGE, a_hand, a_store, asked, lines, order, put, states, terms_of
+from tests.clusters import LINEAGE, a_hand, asked, lines, order, put, states, terms_of
 from tests.greys import film
 from tests.purchases import LATER
 from tests.runs import LOST, Scripted, Shown, Video, said
@@ -43,12 +43,6 @@ REFUSED = Failure("moderation", "1301", "no")
 BUSY = Failure("capacity", "1", "server busy")
 OPENING = order("opening")
 NEEDS = {"opening": Supply(order=OPENING.uid)}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 def bring(store: FolderStore, folder: Path, video: bytes = FILM, url: str | None = None) -> None:

@@ -34,7 +34,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import uid_of
-from tests.clusters import LINEAGE, a_hand, a_store, hand_over, order, states
+from tests.clusters import LINEAGE, a_hand, hand_over, order, states
 from tests.runs import VIDEO, Scripted, Video, refused, said
 
 pytestmark = [
@@ -66,12 +66,6 @@ async def _answered(server: Server) -> None:
         return True
 
     await until(tells)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 @asynccontextmanager

@@ -10,15 +10,8 @@ import pytest
 
 from klingflow.cluster.store import FolderStore
 from klingflow.cluster.ticks import EVERY_S, Ticks, note_of
-from tests.clusters import a_store
 
 TICKS = "probes/ticks"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 class Host:

@@ -25,19 +25,13 @@ from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.model import Purchase
 from tests import clusters
-from tests.clusters import LINEAGE, QUICK, a_hand, a_store, asked, hand_over, states
+from tests.clusters import LINEAGE, QUICK, a_hand, asked, hand_over, states
 from tests.purchases import LATER
 
 pytestmark = pytest.mark.anyio
 
 LATEST = "2026-06-08T06:55:00.000Z"
 LONG_AFTER = "2026-06-08T09:00:00.000Z"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> FolderStore:
-    """A store that nobody has used yet."""
-    return a_store(tmp_path / "store")
 
 
 def person(store: FolderStore, at: str = LATER) -> Person:
