@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from klingflow.cluster.status import Status
 from klingflow.errors import UsageError
 from klingflow.model import Json
-from klingflow.terminal.cluster_commands import settings_of
+from klingflow.terminal.cluster_commands import _show, settings_of
 
 NOTHING: dict[str, Json] = {"submit": None, "max_running": None, "max_spend": None}
 
@@ -27,3 +28,9 @@ def test_what_is_no_limit_is_refused(given: dict[str, Json]) -> None:
     """By the name of its option."""
     with pytest.raises(UsageError, match="--"):
         settings_of({**NOTHING, **given})
+
+
+def test_what_is_set_aside_is_money(capsys: pytest.CaptureFixture[str]) -> None:
+    """With two places, as everywhere."""
+    _show(Status((), (), running=1, places=5, per_minute=30.0, spend="30.0", currency="CNY"))
+    assert capsys.readouterr().out == "1 of 5 running, 30 creates a minute, 30.00 CNY set aside\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from klingflow.api.cluster_doctor import examine
+from klingflow.api.cluster_doctor import _of_the_clock, examine
 from tests.clusters import a_store
 
 NOWHERE = "temporal://127.0.0.1:9/team"
@@ -48,3 +48,15 @@ def test_a_store_is_proved_and_a_server_asked(
     assert f"no server answers at {NOWHERE}" in found[2].text
     assert "secret" not in "".join(finding.text for finding in found)
     assert store.names("probes") == ["probes/put-once"]
+
+
+@pytest.mark.parametrize(
+    ("clock_s", "says"),
+    [
+        (-0.04, "this clock is +0.0 s from the server's"),
+        (-90, "this clock is -90.0 s from the server's; set it (timedatectl set-ntp true)"),
+    ],
+)
+def test_a_clock_that_agrees_is_not_behind(clock_s: float, says: str) -> None:
+    """Nothing is less than nothing."""
+    assert _of_the_clock(clock_s).text == says

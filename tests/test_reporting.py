@@ -12,7 +12,7 @@ import pytest
 
 from klingflow.api.loading import load
 from klingflow.api.planning import book_of
-from klingflow.api.reporting import status, status_by, why
+from klingflow.api.reporting import only_tried, status, status_by, why
 from klingflow.api.site import Wish, site_of
 from klingflow.errors import NothingSelected, UsageError
 from klingflow.ledger.lifecycle import advance
@@ -63,6 +63,17 @@ def test_doubts_stand_as_the_manifest_has_their_takes(tmp_path: Path) -> None:
     manifest = load(film.manifest)
     keep(site_of(manifest.path, Wish()).paths, doubtful("a"), doubtful("b"), doubtful("z"))
     assert [doubt["key"] for doubt in status(manifest, Wish())["doubts"]] == ["z", "b", "a"]
+
+
+def test_what_was_only_tried_in_the_sandbox_is_told_apart(manifest: Manifest) -> None:
+    """Who forgets `--sandbox` sees nothing but new takes."""
+    assert not only_tried(manifest, status(manifest, Wish()), Wish())
+    keep(site_of(manifest.path, Wish(sandbox=True)).paths, done("a"))
+    assert only_tried(manifest, status(manifest, Wish()), Wish())
+    in_sandbox = Wish(sandbox=True)
+    assert not only_tried(manifest, status(manifest, in_sandbox), in_sandbox)
+    keep(site_of(manifest.path, Wish()).paths, done("a"))
+    assert not only_tried(manifest, status(manifest, Wish()), Wish())
 
 
 def test_a_book_that_is_read_already_is_not_read_again(bought: Manifest) -> None:

@@ -61,6 +61,31 @@ def test_a_shots_line_says_what_came_of_it(
     assert said(capsys) == ["film (film.yaml)", line, "0 takes: nothing bought yet."]
 
 
+LISTED = [f"  new   s{n:02}" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (10, [LISTED[0], "  done  a    a.mp4", *LISTED[1:]]),
+        (11, ["  done  a  a.mp4", "  new: s00, s01, s02, s03, s04 and 6 more (-v lists all)"]),
+    ],
+)
+def test_many_takes_that_were_never_bought_are_one_line(
+    capsys: Capture, number: int, shown: list[str]
+) -> None:
+    """Among 300 of them the others would not be seen; on demand all are listed."""
+    entries = [{**shot("new"), "id": f"s{n:02}"} for n in range(number)]
+    entries.insert(1, shot("done", file="a.mp4"))
+    totals = {"shots": 0, "by_state": {}, "by_tier": {}}
+    record = {"name": "film", "manifest": "film.yaml", "totals": totals, "doubts": [], **NO_MONEY}
+    record |= {"shots": entries, "orphans": []}
+    status_views.show_status(record, "film.yaml")
+    assert said(capsys)[1:-1] == shown
+    status_views.show_status(record, "film.yaml", verbose=True)
+    assert len(said(capsys)) == number + 3
+
+
 def test_totals_are_told_by_tier(capsys: Capture) -> None:
     """With their price where it is known."""
     totals = {

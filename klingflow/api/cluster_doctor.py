@@ -59,13 +59,7 @@ def _server(account: str | None) -> Iterator[Finding]:
     yield Finding(
         True, _("{cluster} {address}: the server answers", cluster=CLUSTER, address=address)
     )
-    far = abs(clock_s) > _FAR_S
-    todo = _("; set it (timedatectl set-ntp true)") if far else ""
-    yield Finding(
-        not far,
-        _("this clock is {clock_s:+.1f} s from the server's{todo}", clock_s=clock_s, todo=todo),
-        needed=False,
-    )
+    yield _of_the_clock(clock_s)
     if hosts:
         yield Finding(True, _("hosts: {hosts}", hosts=joined(", ", hosts)))
     else:
@@ -75,6 +69,15 @@ def _server(account: str | None) -> Iterator[Finding]:
     if halted:
         said = _("the desk buys nothing: {halted} ({way_out})", halted=halted, way_out=way_out)
         yield Finding(False, said, needed=False)
+
+
+def _of_the_clock(clock_s: float) -> Finding:
+    """Say how far this clock is ahead of the server's."""
+    far = abs(clock_s) > _FAR_S
+    todo = _("; set it (timedatectl set-ntp true)") if far else ""
+    shown_s = round(clock_s, 1) + 0.0  # never -0.0
+    said = _("this clock is {clock_s:+.1f} s from the server's{todo}", clock_s=shown_s, todo=todo)
+    return Finding(not far, said, needed=False)
 
 
 async def _asked(account: str | None) -> tuple[float, tuple[str, str], list[str]]:

@@ -123,9 +123,9 @@ def _approved() -> Iterator[Finding]:
 
 def _media() -> Finding:
     if find_spec("av") and find_spec("PIL"):
-        said = _("the media extra is installed: sandbox videos show their shot")
+        said = _("the media extra is installed: videos are looked at, and can be cut")
         return Finding(True, said, needed=False)
-    said = _("no media extra: sandbox videos are plain (pip install 'klingflow[media]')")
+    said = _("no media extra: no video is looked at or cut (pip install 'klingflow[media]')")
     return Finding(False, said, needed=False)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from klingflow.api.films import spent_beside
 from klingflow.api.planning import as_known, book_of, selected_keys, standing_with_picks
-from klingflow.api.site import Wish, now, site_for
+from klingflow.api.site import Wish, now, site_for, site_of
 from klingflow.decide.filing import fact_of
 from klingflow.decide.picks import NOTHING_SAID
 from klingflow.decide.plan import make_plan
@@ -64,6 +65,15 @@ def status_by(manifest: Manifest, book: Book, wish: Wish, site: Site) -> dict[st
         "problems": [worded(problem) for problem in problems],
         "picks_astray": [str(doubt) for doubt in terms.picks.doubts],
     }
+
+
+def only_tried(manifest: Manifest, record: Mapping[str, Json], wish: Wish) -> bool:
+    """True if nothing of this record was ever bought, but something in the sandbox, which the user
+    perhaps means.
+    """
+    is_bought = bool(record["orphans"]) or any(shot["attempts"] for shot in record["shots"])
+    tried = site_of(manifest.path, replace(wish, sandbox=True)).paths.lock
+    return not wish.sandbox and not is_bought and tried.exists()
 
 
 def _as_written(manifest: Manifest, purchases: Sequence[Purchase]) -> list[Purchase]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from klingflow.api import cluster_place, clusters, links, site
@@ -140,7 +141,7 @@ def _show_hosts(hosts: Sequence[Host], sent: Mapping[str, int]) -> None:
 
 
 def _show(status: Status) -> None:
-    spend = f"{status.spend} {status.currency or ''}".strip()
+    spend = f"{Decimal(status.spend):.2f} {status.currency or ''}".strip()
     console.say(
         _(
             "{running} of {places} running, {per_minute:g} creates a minute, {spend} set aside",

@@ -6,7 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from klingflow.api import planning, reporting, saving
 from klingflow.api.site import named
@@ -232,6 +232,9 @@ def status(files: Sequence[str], options: Options, form: str) -> int:
         for doubt in record["picks_astray"]:
             console.warn(doubt)
         status_views.show_status(record, named(manifest, options.wish), verbose=options.verbose)
+        if reporting.only_tried(manifest, record, options.wish):
+            trial = named(manifest, replace(options.wish, sandbox=True))
+            console.prose(_("What the sandbox did: klingflow status {trial}", trial=trial))
     if len(records) > 1:
         status_views.show_all_told([record["money"]["shares"] for record in records])
     return ExitCode.OK

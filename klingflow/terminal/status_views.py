@@ -6,31 +6,42 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from klingflow.decide.select import called
+from klingflow.decide.select import NEW, called
 from klingflow.model import Failure, key_of
 from klingflow.results.account import together
 from klingflow.results.arrived import in_words
-from klingflow.terminal import console, doubt_views, pick_views
+from klingflow.terminal import console, doubt_views, pick_views, plan_table
 from klingflow.terminal.clock import local
 from klingflow.terminal.money import show_money, show_prices, summed, worded
 from klingflow.terminal.paint import OF_STATE, Painted, Part
 from klingflow.words import _, joined, many, word
 
+_NEW_LISTED = 10  # takes that were never bought, without -v
+
 
 def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False) -> None:
-    """Print a run manifest as a table. `verbose` lists all videos of each take, and a card for each
-    doubt. `named` is the manifest, as a shell reads it.
+    """Print a run manifest as a table. Many takes that were never bought are one line; `verbose`
+    lists them, all videos of each take, and a card for each doubt. `named` is the manifest, as a
+    shell reads it.
     """
     doubts = {doubt["key"]: doubt for doubt in record["doubts"]}
     rows: list[list[Part]] = []
-    for shot in (*record["shots"], *record["orphans"]):
+    new: list[str] = []  # takes of which nothing is to be said
+    entries = (*record["shots"], *record["orphans"])
+    is_long = sum(shot["state"] == NEW for shot in entries) > _NEW_LISTED and not verbose
+    for shot in entries:
         key = key_of(shot["id"], shot["take"])
         came = _came_of(shot, doubts.get(key))
+        if is_long and shot["state"] == NEW and not came:
+            new.append(key)
+            continue
         rows.append([Painted(_state(shot), OF_STATE.get(shot["state"])), key, came])
         if verbose:
             rows += (["", "", _version(one, shot)] for one in shot.get("versions", ()))
     console.say(_("{name} ({manifest})", name=record["name"], manifest=record["manifest"]))
     console.table(rows)
+    if new:
+        console.prose(_("new: {named} (-v lists all)", named=plan_table.named(new)), "  ")
     _show_totals(record["totals"], map(_state, record["shots"]))
     show_prices(record["money"])
     show_money(record["money"])
