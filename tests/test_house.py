@@ -434,6 +434,12 @@ def test_a_function_takes_ten_decisions_at_most() -> None:
     assert density(texts).heavy == []
 
 
+def test_a_module_has_400_lines_at_most() -> None:
+    """One that grows beyond knows two things, and is split by what it knows."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for _, path, _ in modules()}
+    assert {path: lines for path, lines in lengths.items() if lines > 400} == {}
+
+
 def test_names_say_something() -> None:
     """No module is called for being useful."""
     empty = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "base"}

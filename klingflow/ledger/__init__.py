@@ -10,8 +10,9 @@ words).
 
 I/O: places.py (where each file lies), boxplaces.py (where black boxes lie), gathered.py (all files
 read, each once), stored.py (what they say together), store.py (the ledger that is written),
-lockfile.py (its lock as this process wrote it), arrivals.py (what came into its files meanwhile),
-journal.py (the file that holds it), emergency.py (where ids go when the ledger cannot be written),
+sharing.py (records that share one fsync), lockfile.py (its lock as this process wrote it),
+arrivals.py (what came into its files meanwhile), journal.py (the file that holds it), emergency.py
+(where ids go when the ledger cannot be written),
 oslock.py and holder.py (one runner at a time), blackbox.py (the copy in the user's state folder),
 boxholding.py (who holds it) and boxes.py (what counts of such copies), approvals.py (what the user
 said yes to), links.py (links through which klingflow would write), files.py (what is known of the

@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -38,6 +37,7 @@ from klingflow.ledger.lines import (
 )
 from klingflow.ledger.lockfile import Lock
 from klingflow.ledger.places import LedgerPaths
+from klingflow.ledger.sharing import Batch, Sharing
 from klingflow.ledger.stored import (
     Stored,
     load,
@@ -91,19 +91,6 @@ def _opened(paths: LedgerPaths, journal: Journal, now: Now) -> Ledger:
     return ledger
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Records that share one fsync. `failed` says why they are not in the journal, where
-    `purchases` then are as they were saved elsewhere.
-    """
-
-    purchases: list[Purchase] = field(default_factory=list)
-    lines: list[bytes] = field(default_factory=list)
-    done: anyio.Event = field(default_factory=anyio.Event)
-    settled: bool = False
-    failed: LedgerBroken | None = None
-
-
 class Ledger:
     """The ledger of one manifest, held by this process. Made by `open_ledger`; use it as a context
     manager.
@@ -122,8 +109,7 @@ class Ledger:
         self.unwritten: list[Purchase] = []
         self._now = now
         self._io = threading.Lock()  # one writer at a time, even if an awaiting task was torn away
-        self._turn = anyio.Lock()
-        self._batch: _Batch | None = None  # open for more records
+        self._writes = Sharing(self._commit, self._heed)
         self._with_body = {p.uid for p in stored.lock.accounts if p.body}  # on disk already
         self._lock = Lock(paths, stored)
         self._saved = stored.saved  # the emergency files that the book has taken in
@@ -163,35 +149,15 @@ class Ledger:
             lines.append(as_journal_line(self._lock.line(purchase), body=is_new))
             self._with_body.add(purchase.uid)
             self.book.put(purchase)
-        batch = self._batch
-        leads = batch is None
-        if batch is None:
-            batch = self._batch = _Batch()
-        batch.purchases += purchases
-        batch.lines += lines
-        with anyio.CancelScope(shield=True):
-            if leads:
-                await self._lead(batch)
-            else:
-                await batch.done.wait()
+        batch = await self._writes.write(purchases, lines)
         if batch.failed:
             raise batch.failed
 
-    async def _lead(self, batch: _Batch) -> None:
-        try:
-            async with self._turn:
-                self._batch = None
-                await anyio.to_thread.run_sync(self._commit, batch)
-        finally:
-            # A cancellation that ignores the shield has ended the task, and others wait for this.
-            if not batch.settled:
-                if self._batch is batch:
-                    self._batch = None
-                self._commit(batch)
-            if batch.failed:
-                for purchase in batch.purchases:
-                    self.book.put(purchase)
-            batch.done.set()
+    def _heed(self, batch: Batch) -> None:
+        """Let the book have records that could not be written as they were saved elsewhere."""
+        if batch.failed:
+            for purchase in batch.purchases:
+                self.book.put(purchase)
 
     async def fold(self) -> None:
         """Bring the lock up to date and empty the journal; cheap when there is nothing to do.
@@ -203,7 +169,7 @@ class Ledger:
         if not self.journal.lines and self._lock.is_ours:
             return
         with anyio.CancelScope(shield=True):
-            async with self._turn:
+            async with self._writes.turn:
                 snapshot = dict(self.book.purchases)
                 arrivals = await anyio.to_thread.run_sync(self.fold_now, snapshot)
                 arrivals.enter_into(self.book)
@@ -252,7 +218,7 @@ class Ledger:
 
     # -------- in a worker thread, or before and after the event loop
 
-    def _commit(self, batch: _Batch) -> None:
+    def _commit(self, batch: Batch) -> None:
         with self._io:
             if batch.settled:
                 return
@@ -267,7 +233,7 @@ class Ledger:
                 batch.failed = self._save_elsewhere(batch.purchases)
             batch.settled = True
 
-    def _append(self, batch: _Batch) -> None:
+    def _append(self, batch: Batch) -> None:
         self._keep_hold()
         self.journal.append(batch.lines)
         if self.box:
