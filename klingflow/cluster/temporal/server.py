@@ -21,7 +21,7 @@ from klingflow.cluster.address import Address
 from klingflow.errors import UsageError
 from klingflow.words import _
 
-_START_S: Final = 60.0
+_START_S: Final = 180.0
 _STOP_S: Final = 10.0
 _ANSWER_S: Final = 10.0
 # Linux gives away ports from 32768 on, macOS and Windows from 49152 on.
