@@ -94,10 +94,10 @@ def test_fetch_goes_on_while_the_store_is_away(tmp_path: Path) -> None:
         store.rename(tmp_path / "away")
         film.videos()[0].unlink()
         assert "this is what the ledger alone knows" in film.do("fetch", "film.yaml")
-        assert "there is no folder" in film.do("status", "film.yaml")
+        assert "is not there: mount its drive" in film.do("status", "film.yaml")
         assert len(film.videos()) == 2
         film.write(3)
-        assert "there is no folder" in film.do("run", "film.yaml", "-y", code=2)
+        assert "is not there: mount its drive" in film.do("run", "film.yaml", "-y", code=2)
         assert len(charges(sandbox)) == 2
 
 

@@ -185,15 +185,33 @@ def test_a_store_does_not_begin_among_other_files(tmp_path: Path) -> None:
         FolderStore(tmp_path)
 
 
-def test_an_empty_folder_in_the_place_of_a_known_store_is_noticed(
-    store: FolderStore, tmp_path: Path
+@pytest.mark.parametrize("away", [_gone, _empty])
+def test_a_known_store_that_is_not_there_is_missed(
+    store: FolderStore, tmp_path: Path, away: Callable[[Path], None]
 ) -> None:
-    """A drive that is not mounted leaves one; claims in it would bind nobody."""
+    """A drive that is not mounted leaves an empty folder, or none. Claims in a new store would bind
+    nobody: none begins there, and nobody is told to make one.
+    """
     address, state = str(store.folder), tmp_path / "state"
     assert open_store(address, {}, state).identity == store.identity
+    away(store.folder)
+    with pytest.raises(UsageError, match=r"is not there: mount its drive") as raised:
+        open_store(address, {}, state)
+    assert "mkdir" not in str(raised.value)
+    assert not store.folder.exists() or [*store.folder.iterdir()] == []
+
+
+def test_a_store_in_the_place_of_a_known_one_is_noticed(store: FolderStore, tmp_path: Path) -> None:
+    """Another drive may be mounted there. Who means it deletes the note that is named."""
+    address, state = str(store.folder), tmp_path / "state"
+    open_store(address, {}, state)
     _empty(store.folder)
+    other = FolderStore(store.folder).identity
     with pytest.raises(UsageError, match="another store than before: is its drive mounted"):
         open_store(address, {}, state)
+    (note,) = (state / "stores").iterdir()
+    note.unlink()
+    assert open_store(address, {}, state).identity == other
 
 
 def test_a_store_is_proved(store: FolderStore) -> None:

@@ -2,6 +2,7 @@
 that all of them see, each made once. Whoever makes a claim has the right to send its POST.
 
 - store.py: the store, a folder or a bucket.
+- known_stores.py: which store lay at an address, so that an unmounted drive is noticed.
 - ordering.py: PURE; which shots of a plan hosts may buy, and as what orders.
 - orders.py: PURE; shots that are handed over, in pages, and what an engine is told of them.
 - waits.py: PURE; what an order needs of other shots, and how its body becomes final.

@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from klingflow import disk, plain_files
+from klingflow.cluster.known_stores import known_at
 from klingflow.errors import StoreAway, UsageError
 from klingflow.words import _, cause
 
@@ -108,15 +109,20 @@ def open_store(address: str, environ: Mapping[str, str], state: Path | None) -> 
     """Return the store at an address: a folder, or a bucket with credentials of the environment.
 
     `state` is the user's state folder: it keeps in mind which store lies at an address, so that an
-    empty folder in the place of an unmounted drive is noticed. Raises UsageError.
+    empty folder in the place of an unmounted drive is noticed, and no store begins in it. Raises
+    UsageError.
     """
+    known = None if state is None else known_at(state, address)
     scheme = urlsplit(address).scheme
     if scheme in _BUCKETS:
         from klingflow.assets.objects import Bucket  # for start-up, and an extra
 
         store: PutOnce = Bucket(address, environ, MOST_BYTES)
     elif scheme in ("", "file"):
-        store = FolderStore(Path(address.removeprefix("file://")))
+        folder = Path(address.removeprefix("file://"))
+        if known:
+            known.check_there(folder / _MARK)
+        store = FolderStore(folder)
     else:
         raise UsageError(
             _(
@@ -124,32 +130,9 @@ def open_store(address: str, environ: Mapping[str, str], state: Path | None) -> 
                 address=address,
             )
         )
-    if state is not None:
-        _check_known(state, address, store)
+    if known:
+        known.check(store.identity, store.described)
     return store
-
-
-def _check_known(state: Path, address: str, store: PutOnce) -> None:
-    """Raise UsageError where another store lay at this address when it was last used from here."""
-    note = state / "stores" / hashlib.sha256(address.encode()).hexdigest()[:32]
-    try:
-        disk.make_folder(note.parent)
-        known = plain_files.read_ours(note).decode("utf-8", "replace").strip()
-        if not known:
-            disk.atomic_write(note, store.identity.encode() + b"\n")
-    except OSError as error:
-        raise UsageError(
-            _("{note}: cannot be written: {error}", note=note, error=cause(error))
-        ) from error
-    if known and known != store.identity:
-        raise UsageError(
-            _(
-                "{described} is another store than before: is its drive mounted? If it is meant,"
-                " delete {note}",
-                described=store.described,
-                note=note,
-            )
-        )
 
 
 def prove(store: PutOnce) -> None:
