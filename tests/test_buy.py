@@ -297,6 +297,19 @@ async def test_an_answer_makes_the_run_patient(tmp_path: Path) -> None:
         assert await until_nothing_is_bought(run) == 41
 
 
+async def test_creates_wait_after_one_that_was_lost(tmp_path: Path) -> None:
+    """Otherwise an outage would leave a doubt for each shot that is to be bought."""
+    with a_run(tmp_path, shots=3, creates=[LOST, ACCEPTED]) as run:
+        await buy(run.context, run.want())
+        assert run.states == ["in_doubt"]
+        schedule = run.context.schedule
+        schedule.want(run.context.wanted(0, run.job.plan.actions[1]))
+        assert run.next() == 0.75
+        run.at = 0.75
+        await buy(run.context, run.next_of(Wanted))
+        assert not run.context.schedule.missed
+
+
 # ---------------------------------------------------------------- one by one, until proven
 
 

@@ -154,8 +154,16 @@ def test_5xx_is_in_doubt(status: int, body: Any) -> None:
 def test_a_sent_create_without_a_reply_is_in_doubt() -> None:
     """Silence proves nothing."""
     assert read_create(NoReply(True, "no answer in time")) == Doubtful(
-        "no answer in time", {"reason": "no answer in time"}
+        "no answer in time", {"reason": "no answer in time"}, lost=True
     )
+
+
+@pytest.mark.parametrize(("status", "lost"), [(502, True), (500, True), (408, False), (302, False)])
+def test_a_create_is_lost_where_the_gateway_itself_is_broken(status: int, lost: bool) -> None:
+    """The next one would be in doubt, too. A 4xx in doubt is about one request."""
+    outcome = read_create(reply(status, HTML))
+    assert isinstance(outcome, Doubtful)
+    assert outcome.lost is lost
 
 
 @pytest.mark.parametrize(

@@ -44,17 +44,23 @@ def test_pauses_double_up_to_a_minute(u: float, share: float) -> None:
     """From a second on, and chance takes up to a half of each."""
     held = patient()
     held.answered()
-    pauses = [held.unsent("refused", u).pause_s for _ in range(9)]
+    pauses = [held.unsent("refused", u, now=at, sent_at=at).pause_s for at in range(9)]
     assert pauses == [share * s for s in (1, 2, 4, 8, 16, 32, 60, 60, 60)]
 
 
+@pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize(("reached", "rounds"), [(False, FIRST_ROUNDS), (True, PATIENT_ROUNDS)])
-def test_an_address_that_never_answered_is_given_up_soon(reached: bool, rounds: int) -> None:
-    """After 5 tries, or after 40 where the gateway has answered a create in this run."""
+def test_an_address_that_never_answered_is_given_up_soon(
+    reached: bool, rounds: int, lost: bool
+) -> None:
+    """After 5 tries, or after 40 where the gateway has answered a create in this run; whether they
+    could not be sent, or were sent and met no answer.
+    """
     held = patient()
     if reached:
         held.answered()
-    verdicts = [held.unsent("no route", 1.0) for _ in range(rounds)]
+    missed = held.lost if lost else held.unsent
+    verdicts = [missed("no route", 1.0, now=at, sent_at=at) for at in range(rounds)]
     assert {v.stop for v in verdicts[:-1]} == {"nothing"}
     said = "the gateway cannot be reached: no route"
     pause_s = min(60.0, 2.0 ** (rounds - 1))
@@ -70,10 +76,42 @@ def test_the_numbers_are_those_of_the_manual() -> None:
 def test_an_answer_restores_patience() -> None:
     """Only tries in a row count, and the pauses begin again at a second."""
     held = patient()
-    for _ in range(FIRST_ROUNDS - 1):
-        held.unsent("no route", 1.0)
+    for at in range(FIRST_ROUNDS - 1):
+        held.unsent("no route", 1.0, now=at, sent_at=at)
     held.answered()
-    assert held.unsent("no route", 1.0) == Verdict(1.0)
+    assert held.unsent("no route", 1.0, now=9.0, sent_at=9.0) == Verdict(1.0)
+
+
+def test_creates_that_were_on_their_way_together_are_one_round() -> None:
+    """Twenty that one broken connection met are no reason for a pause of a minute."""
+    held = patient()
+    for late_s in range(20):
+        verdict = held.lost("reset", 1.0, now=10.0 + late_s, sent_at=9.0)
+        assert verdict == Verdict(1.0)
+    assert held.lost("reset", 1.0, now=40.0, sent_at=31.0) == Verdict(2.0)
+
+
+def test_an_answered_poll_ends_the_pause() -> None:
+    """Only one that was asked since, and only while creates are missed."""
+    held = patient()
+    assert not held.ends_pause(5.0)
+    held.unsent("no route", 1.0, now=10.0, sent_at=9.0)
+    assert not held.ends_pause(9.0)
+    assert held.ends_pause(10.0)
+
+
+def test_a_gateway_that_answers_polls_and_loses_creates_is_not_believed_twice() -> None:
+    """Each try would be one more doubt; what could not be sent is no doubt, and may be tried."""
+    held = patient()
+    held.lost("reset", 1.0, now=10.0, sent_at=9.0)
+    assert held.ends_pause(11.0)
+    held.lost("reset", 1.0, now=12.0, sent_at=11.0)
+    assert not held.ends_pause(13.0)
+    held.unsent("no route", 1.0, now=15.0, sent_at=14.0)
+    assert held.ends_pause(16.0)
+    held.answered()
+    held.lost("reset", 1.0, now=18.0, sent_at=17.0)
+    assert held.ends_pause(19.0)
 
 
 # ---------------------------------------------------------------- creates that were answered

@@ -48,6 +48,20 @@ async def polled(run: Run, flight: Flight, times: int) -> list[str]:
 # ---------------------------------------------------------------- not finished
 
 
+@pytest.mark.parametrize(("answer", "ends"), [(RUNNING, True), (NOBODY, True), (LOST, False)])
+async def test_an_answer_ends_the_pause_of_creates(
+    tmp_path: Path, answer: Said, ends: bool
+) -> None:
+    """The gateway can be reached again, and nobody need wait a minute for it."""
+    with a_run(tmp_path, queries=[answer]) as run:
+        flight = await run.flight()
+        run.context.patience.lost("reset", 1.0, now=0.0, sent_at=0.0)
+        run.context.schedule.miss(60.0)
+        run.at = 1.0
+        await poll(run.context, flight)
+        assert run.context.schedule.held_until == (0.0 if ends else 60.0)
+
+
 async def test_a_running_task_is_asked_after_again(tmp_path: Path) -> None:
     """When its tier's durations say so; what was seen is kept, and told."""
     with a_run(tmp_path, queries=[RUNNING], poll_floor_s=5.0) as run:

@@ -200,16 +200,40 @@ def test_creates_keep_their_rate() -> None:
     assert bought(queue, 2.0) == "d"
 
 
-def test_a_pause_of_buying_lets_polls_go_on() -> None:
+def test_a_pause_after_a_missed_create_lets_polls_go_on() -> None:
     """The later of two pauses counts."""
     queue = schedule()
     queue.want(wanted("b"))
-    queue.pause_buying(9.0)
-    queue.pause_buying(4.0)
+    queue.miss(9.0)
+    queue.miss(4.0)
     assert queue.next(1.0) == 9.0
     queue.resume(flight("a"), 1.0)
     assert named(queue.next(1.0)) == "a"
     assert bought(queue, 9.0) == "b"
+
+
+def test_after_a_missed_create_they_go_one_by_one() -> None:
+    """Also once its pause has ended early, until one is answered."""
+    queue = schedule()
+    queue.proven = True
+    for name in "ab":
+        queue.want(wanted(name))
+    queue.miss(9.0)
+    queue.end_pause()
+    assert named(queue.next(1.0)) == "a"
+    assert queue.next(1.0) is None
+    queue.missed = False
+    assert named(queue.next(1.0)) == "b"
+
+
+def test_the_end_of_a_pause_of_creates_ends_no_pause_of_all() -> None:
+    """Where the key is refused, a reply says nothing of when it will be good."""
+    queue = schedule()
+    queue.want(wanted("a"))
+    queue.pause(9.0)
+    queue.miss(4.0)
+    queue.end_pause()
+    assert queue.next(1.0) == 9.0
 
 
 def test_after_a_stop_of_buying_nothing_is_queued() -> None:
@@ -414,7 +438,7 @@ def test_the_next_look_is_at_the_earliest_of_what_comes() -> None:
     """Of creates, polls and downloads."""
     queue = schedule()
     queue.want(wanted("a"))
-    queue.pause_buying(8.0)
+    queue.miss(8.0)
     queue.resume(flight("b"), 6.0)
     queue.fetch(Fetch(0, submitted("c"), wanted("c")), 7.0)
     assert queue.next(0.0) == 6.0

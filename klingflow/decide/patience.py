@@ -15,9 +15,10 @@ from klingflow.gateway.outcomes import Accepted, CreateOutcome, Doubtful, Refuse
 from klingflow.model import Failure, Limits
 from klingflow.words import _, many, word
 
-# Creates in a row that could not be sent, after which the run gives up: soon where the address has
-# never answered, because it is probably wrong; late where it has, because a night's run has to
-# survive a router's restart.
+# Rounds of creates in a row that could not be sent or were lost, after which the run gives up: soon
+# where the address has never answered, because it is probably wrong; late where it has, because a
+# night's run has to survive a router's restart. Creates that were on their way together are one
+# round: one failure of the network met them all.
 FIRST_ROUNDS = 5
 PATIENT_ROUNDS = 40
 LONGEST_PAUSE_S = 60.0
@@ -89,26 +90,54 @@ class Patience:
         self._poll_floor_s = limits.poll_floor_s
         self._deadline_s = limits.deadline_s
         self._reached = False  # the gateway has answered a create in this run
-        self._unsent_in_a_row = 0
+        self._rounds = 0  # in a row, of creates that could not be sent or were lost
+        self._round_at = float("-inf")  # when the latest of them was noticed
+        self._vouched = False  # a poll was answered, and the next create was lost all the same
         self._pages = 0  # creates that were answered as a wrong address answers
         self._blind_rounds = 0
         self._blind_until = float("-inf")
 
     # -------- creates
 
-    def unsent(self, reason: str, u: float) -> Verdict:
-        """Note that a create could not be sent. The pause is for creates alone."""
-        pause_s = min(LONGEST_PAUSE_S, 2.0**self._unsent_in_a_row) * (0.5 + u / 2)
-        self._unsent_in_a_row += 1
-        if self._unsent_in_a_row < (PATIENT_ROUNDS if self._reached else FIRST_ROUNDS):
+    def unsent(self, reason: str, u: float, *, now: float, sent_at: float) -> Verdict:
+        """Note that a create, begun at `sent_at`, could not be sent. The pause is for creates
+        alone.
+        """
+        self._vouched = False  # nothing is lost by trying again
+        return self._missed(reason, u, now, sent_at)
+
+    def lost(self, reason: str, u: float, *, now: float, sent_at: float) -> Verdict:
+        """Note that a create, sent at `sent_at`, is in doubt because the way to the gateway is
+        broken. The pause keeps further ones from being lost in the same way.
+        """
+        return self._missed(reason, u, now, sent_at)
+
+    def _missed(self, reason: str, u: float, now: float, sent_at: float) -> Verdict:
+        if sent_at >= self._round_at:
+            self._rounds += 1
+            self._round_at = now
+        pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self._rounds - 1)) * (0.5 + u / 2)
+        if self._rounds < (PATIENT_ROUNDS if self._reached else FIRST_ROUNDS):
             return Verdict(pause_s)
         said = _("the gateway cannot be reached: {reason}", reason=reason)
         return Verdict(pause_s, "buying", said, unreachable=reason)
 
     def answered(self) -> None:
-        """Note that a create was sent, whatever its outcome."""
+        """Note that a create was answered, whatever the answer."""
         self._reached = True
-        self._unsent_in_a_row = 0
+        self._rounds, self._vouched = 0, False
+
+    def ends_pause(self, asked_at: float) -> bool:
+        """True if the reply to a poll, asked at `asked_at`, ends the pause of creates: the gateway
+        can be reached again.
+
+        That is believed once until a create is answered: a gateway may answer polls, and lose
+        creates.
+        """
+        if self._rounds == 0 or self._vouched or asked_at < self._round_at:
+            return False
+        self._vouched = True
+        return True
 
     def limited(self, failure: Failure, *, endless: bool, running: int) -> Verdict:
         """Note that a create was refused for the time being. `endless` says that the pace has given

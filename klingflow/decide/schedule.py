@@ -116,6 +116,8 @@ class Schedule:
         # Until the gateway has answered one create otherwise than by refusing us, they go one by
         # one: a wrong key or address is found out by a single request.
         self.proven: bool = False
+        # A create was lost, or could not be sent, and none was answered since: they go one by one.
+        self.missed: bool = False
         self.buying: bool = True
         self.working: bool = True  # False: no new step of any kind
         self._polls = Gcra(limits.poll, BURST)
@@ -127,6 +129,7 @@ class Schedule:
         self._ordered_at = -math.inf
         self._fetches: list[tuple[float, int, Fetch]] = []
         self._buys_from = 0.0
+        self._missed_until = 0.0
         self._polls_from = 0.0
         self._order = count()
 
@@ -264,13 +267,25 @@ class Schedule:
         """Note that a download has ended, one way or the other."""
         self._downloading -= 1
 
-    def pause_buying(self, until: float) -> None:
-        """Send no creates before `until`."""
-        self._buys_from = max(self._buys_from, until)
+    def miss(self, until: float) -> None:
+        """Send no creates before `until` or `end_pause`, and then one by one until one is
+        answered.
+        """
+        self.missed = True
+        self._missed_until = max(self._missed_until, until)
+
+    @property
+    def held_until(self) -> float:
+        """When creates may go, by every pause."""
+        return max(self._buys_from, self._missed_until)
+
+    def end_pause(self) -> None:
+        """Let a create go that `miss` holds back."""
+        self._missed_until = 0.0
 
     def pause(self, until: float) -> None:
         """Send no polls and no creates before `until`."""
-        self.pause_buying(until)
+        self._buys_from = max(self._buys_from, until)
         self._polls_from = max(self._polls_from, until)
 
     def is_paused(self, now: float) -> bool:
@@ -320,12 +335,13 @@ class Schedule:
         return len(self.ready) > free and free < filled_soon
 
     def _next_buy(self, now: float) -> Wanted | float | None:
-        if self.running >= self.places.limit or (self.creating and not self.proven):
+        one_by_one = self.missed or not self.proven
+        if self.running >= self.places.limit or (self.creating and one_by_one):
             return None
         self._reserve_first()
         if not self.ready:
             return None
-        delay_s = max(self.submit.delay_s(now), self._buys_from - now)
+        delay_s = max(self.submit.delay_s(now), self.held_until - now)
         if delay_s > 0:
             return now + delay_s
         self.submit.take(now)

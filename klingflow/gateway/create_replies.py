@@ -98,7 +98,8 @@ def _may_name_a_task(body: bytes, document: dict[str, Json] | None) -> bool:
 def _unanswered(answer: NoReply) -> Doubtful | Unsent:
     if not answer.sent:
         return Unsent(answer.reason)
-    return Doubtful(answer.reason, {**saying("reason", answer.reason), **_heard(answer.heard)})
+    evidence = {**saying("reason", answer.reason), **_heard(answer.heard)}
+    return Doubtful(answer.reason, evidence, lost=True)
 
 
 def _heard(heard: bytes) -> dict[str, Json]:
@@ -139,6 +140,7 @@ def _doubtful(reply: Reply, error: Wording | None, why: str) -> Doubtful:
         evidence={**saying("reason", reason), **_evidence(reply)},
         failure=failure if kind_of(failure).stops_buying else None,
         off_the_mark=is_page or is_redirect,
+        lost=500 <= reply.status < 600,
     )
 
 

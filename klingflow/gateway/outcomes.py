@@ -77,13 +77,15 @@ class Doubtful:
     """Perhaps bought. `evidence` is for the person who settles it.
 
     `failure` is set where the reply also says that buying should stop. `off_the_mark`: the reply is
-    a redirect, or a page that is no error, as a wrong address answers.
+    a redirect, or a page that is no error, as a wrong address answers. `lost`: no reply came, or a
+    5xx, so that the next create would probably be lost in the same way.
     """
 
     reason: str
     evidence: Mapping[str, Json] = field(default_factory=dict)
     failure: Failure | None = None
     off_the_mark: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

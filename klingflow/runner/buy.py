@@ -138,7 +138,9 @@ async def _settle(context: Context, sent: _Sent, outcome: CreateOutcome) -> None
     """Make the outcome durable first; then give the place free, tell, and do what patience says."""
     if isinstance(outcome, Unsent):
         return await _unsent(context, sent, outcome)
-    context.patience.answered()
+    if not (isinstance(outcome, Doubtful) and outcome.lost):
+        context.patience.answered()
+        context.schedule.missed = False
     match outcome:
         case Accepted():
             await _accepted(context, sent, outcome)
@@ -204,9 +206,10 @@ async def _refused(context: Context, sent: _Sent, outcome: Refused) -> None:
 
 async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
     await _kept(context, sent, outcome)
-    verdict = context.patience.unsent(outcome.reason, context.chance())
+    now, u = context.clock(), context.chance()
+    verdict = context.patience.unsent(outcome.reason, u, now=now, sent_at=sent.at)
     pause_s = verdict.pause_s or 0.0
-    context.schedule.pause_buying(context.clock() + pause_s)
+    context.schedule.miss(now + pause_s)
     context.schedule.again(sent.wanted)
     again = _again(context, verdict, pause_s)
     context.tell("unsent", sent.wanted, uid=sent.purchase.uid, reason=outcome.reason, **again)
@@ -224,4 +227,14 @@ async def _doubted(context: Context, sent: _Sent, outcome: Doubtful) -> None:
     await _kept(context, sent, outcome)
     context.schedule.landed()
     context.tell("in_doubt", wanted, uid=sent.purchase.uid, reason=outcome.reason)
+    if outcome.lost:
+        _hold_others(context, sent, outcome)
     context.obey(context.patience.doubted(outcome, proven=context.schedule.proven))
+
+
+def _hold_others(context: Context, sent: _Sent, outcome: Doubtful) -> None:
+    """Pause creates: those that follow a lost one at once would be in doubt, too."""
+    now, u = context.clock(), context.chance()
+    verdict = context.patience.lost(outcome.reason, u, now=now, sent_at=sent.at)
+    context.schedule.miss(now + (verdict.pause_s or 0.0))
+    context.obey(verdict)

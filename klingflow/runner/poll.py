@@ -30,6 +30,7 @@ from klingflow.words import _
 async def poll(context: Context, flight: Flight) -> None:
     """Ask once after `flight`. Raises LedgerBroken."""
     outcome: QueryOutcome | None = None
+    asked_at = context.clock()
     with context.leaving():
         outcome = await _asked(context, flight)
     if outcome is None:  # the run left it; the id is in the ledger
@@ -38,6 +39,8 @@ async def poll(context: Context, flight: Flight) -> None:
     if isinstance(outcome, Blind):
         return _blinded(context, flight, outcome.failure, now)
     context.patience.saw()
+    if not isinstance(outcome, Hiccup) and context.patience.ends_pause(asked_at):
+        context.schedule.end_pause()
     flight.answer = LastAnswer(context.now(), _words(outcome))
     match outcome:
         case Succeeded():
