@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from klingflow.cluster import hands
-from klingflow.cluster.hand import Hand, Leave
+from klingflow.cluster.hand import Hand, Leave, Waits
 from klingflow.cluster.orders import OrdersDamaged, Ref, withdrawn
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import Chapter, FolderStore, told_of
@@ -150,6 +150,22 @@ async def test_a_page_that_is_not_there_yet_is_waited_for(store: FolderStore, st
     assert waited.cancelled_caught
     assert len(told) == 1 and "does not have orders/b1/000000.jsonl: KLINGFLOW_CLAIMS" in told[0]
     assert states(store) == {}
+
+
+async def test_a_page_that_does_not_come_is_left_to_other_hosts(
+    store: FolderStore, state: Path
+) -> None:
+    """With what is wrong; this host says it once, and finds the page if it comes all the same."""
+    told = list[str]()
+    with a_hand(store, state, [ACCEPTED], waits=Waits(look_s=0.01, page_s=0)) as hand:
+        hand.told = told.append
+        for _ in range(2):
+            with pytest.raises(hands.PageMissing, match=r"^host host1: .* does not have") as found:
+                await hands.page(hand, "b1", 0)
+            assert found.value.batch == "b1"
+        assert len(told) == 1
+        hand_over(store, [order("alley")], batch="b1")
+        assert (await hands.page(hand, "b1", 0)).terms.batch == "b1"
 
 
 async def test_a_damaged_page_is_told(store: FolderStore, state: Path) -> None:

@@ -344,6 +344,20 @@ def test_a_host_that_misses_what_the_store_had_halts_all_until_it_goes_on() -> N
     assert made.halted == "" and len(granted(made)) == 2
 
 
+def test_a_page_that_a_host_does_not_find_is_told_until_it_is_read() -> None:
+    """Of its batch alone: others are bought meanwhile. The next run of a desk knows it, too."""
+    first = Desk()
+    for batch in ("b1", "b2"):
+        first.add(batch, "film", 1, Caps().state())
+    first.missing("b1", "host north: another store")
+    first.missing("b9", "of a batch that is over")
+    made = Desk.from_state(first.state())
+    missing = {one["id"]: one["missing"] for one in made.status(0.0)["batches"]}
+    assert (missing, made.halted) == ({"b1": "host north: another store", "b2": ""}, "")
+    made.read("b1", 0, [(ask(1), 0)])
+    assert {one["missing"] for one in made.status(0.0)["batches"]} == {""}
+
+
 def test_other_settings_count_at_once_and_keep_the_last_create_in_mind() -> None:
     """A new rate is no free burst."""
     made = desk(50, Settings(Rate(1, 60.0), 100))

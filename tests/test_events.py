@@ -18,6 +18,7 @@ from tests.harness import sandboxed
 from tests.runs import LOG
 
 RUNNER = Path(__file__).parent.parent / "klingflow" / "runner"
+FOLLOWING = [RUNNER.parent / "api" / name for name in ("following.py", "hearing.py")]
 
 # label, volume, flight, spends
 ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool]] = {
@@ -45,6 +46,7 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool]] = {
     "stopped": (None, "loud", None, False),
     "leaving": (None, "loud", None, False),
     "away": (None, "loud", None, False),
+    "halted": (None, "urgent", None, False),
     "silent": (None, "loud", None, False),
     "given_back": (None, "loud", None, False),
     "end": (None, "chatty", None, False),
@@ -85,10 +87,10 @@ def test_every_label_has_a_style() -> None:
 
 def told() -> set[object]:
     """The names of events in the code of who tells them: what these are called with first."""
-    paths = [*RUNNER.glob("*.py"), RUNNER.parent / "api" / "following.py"]
+    paths = [*RUNNER.glob("*.py"), *FOLLOWING]
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
     calls = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
-    names = ("tell", "inform", "_emit")
+    names = ("tell", "inform", "_inform", "_emit")
     tells = [call for call in calls if getattr(call.func, "attr", "") in names]
     return {call.args[0].value for call in tells if isinstance(call.args[0], ast.Constant)}
 

@@ -69,19 +69,23 @@ class Said:
         self.over: list[str] = []
         self.coming: list[str] = []
         self.capped: dict[str, Any] = {}
+        self.halted = ""
+        self.missing = ""
+        self.hosting = ["north/1"]
         self.handed: list[str] = []
         self.stopped: list[tuple[str, int]] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def status(self) -> Status:
         """Say it."""
-        live = [{"id": one} for one in self.live]
+        live = [{"id": one, "missing": self.missing} for one in self.live]
         known = {"over": self.over, "coming": self.coming, "capped": self.capped}
+        known |= {"halted": self.halted}
         return Status.from_json({"batches": live, **known})
 
     async def hosts(self) -> list[str]:
-        """Say that none is there."""
-        return []
+        """Name those that are there."""
+        return self.hosting
 
     async def hand_over(self, batch: str, *_: object) -> None:
         """Remember it, after what happens meanwhile."""
@@ -255,3 +259,42 @@ async def test_what_a_store_has_lost_is_found_without_further_lists(tmp_path: Pa
         assert [event["event"] for event in told] == ["given_back"]
         await follower._look()
         assert len(store.names("purchases")) == 4  # a claim and an answer for each shot
+
+
+@pytest.mark.parametrize(("said", "reason"), [
+    ({"halted": "no money"}, "no money (klingflow desk --resume)"),
+    ({"missing": "host north: it has another store"}, "host north: it has another store"),
+])  # fmt: skip
+async def test_what_waits_for_a_person_is_told_once(
+    tmp_path: Path, said: dict[str, str], reason: str
+) -> None:
+    """With the way out, however long it lasts."""
+    with following(tmp_path) as (follower, desk, _store):
+        follower.emit = (told := list[Any]()).append
+        await follower.hand_over()
+        desk.live = [*desk.handed, "of another film"]
+        for name, value in said.items():
+            setattr(desk, name, value)
+        for _ in range(3):
+            await follower._look()
+        assert [(one["event"], one["reason"]) for one in told] == [("halted", reason)]
+
+
+async def test_of_another_films_orders_nothing_is_told(tmp_path: Path) -> None:
+    """Whoever follows that film says it."""
+    with following(tmp_path) as (follower, desk, _store):
+        follower.emit = (told := list[Any]()).append
+        desk.live, desk.missing = ["of another film"], "host north: it has another store"
+        await follower._look()
+        assert told == []
+
+
+async def test_without_hosts_a_stopped_run_takes_its_orders_back(tmp_path: Path) -> None:
+    """No desk answers then, and nobody can claim later what is withdrawn."""
+    with following(tmp_path) as (follower, desk, _store):
+        await follower.hand_over()
+        desk.hosting = []
+        await follower.stop()
+        await follower._look()
+        states = {p.state for p in follower.job.ledger.book.purchases.values()}
+        assert (follower.open, states) == ({}, {"rejected"})

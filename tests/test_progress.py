@@ -65,6 +65,7 @@ SAID = [
     ("stopped", {"reason": "a cap"}, "buying has stopped: a cap"),
     ("leaving", {"reason": "interrupted"}, "leaving: interrupted"),
     ("away", {"reason": "no store"}, "waiting: no store"),
+    ("halted", {"reason": "no host"}, "a person is needed: no host"),
     ("given_back", {"reason": "3 of them"}, "the store had lost claims: 3 of them"),
     (
         "silent",
@@ -135,6 +136,18 @@ def test_lines_leave_out_the_chatty_events(capsys: pytest.CaptureFixture[str]) -
     assert shown(capsys, quiet=True) == ""
 
 
+def test_what_waits_for_a_person_is_said_with_q(capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr: nobody would ever hear of it otherwise. Without -q it is one of the lines."""
+    for quiet in (True, False):
+        with progress.watching(
+            [film("film.yaml")], log=None, quiet=quiet, verbose=False, plain=True
+        ) as watch:
+            watch.emit({"event": "halted", "reason": "no host"})
+        said = capsys.readouterr()
+        told, silent = (said.err, said.out) if quiet else (said.out, said.err)
+        assert ("a person is needed: no host" in told, silent) == (True, "")
+
+
 class Terminal(io.StringIO):
     """A stream that says that it is a terminal."""
 
@@ -194,8 +207,8 @@ def test_a_log_goes_on_where_it_is_empty_or_was_shortened(tmp_path: Path, there:
     log = tmp_path / "run.jsonl"
     log.write_bytes(there)
     with progress.watching([], log=str(log), quiet=True, verbose=False, plain=True) as watch:
-        watch.emit({"at": "2026", "event": "pause"})
-    assert log.read_bytes() == there + b'{"at": "2026", "event": "pause"}\n'
+        watch.emit({"at": "2026", "event": "limited"})
+    assert log.read_bytes() == there + b'{"at": "2026", "event": "limited"}\n'
 
 
 def test_a_log_that_cannot_be_opened_is_said_before_anything_is_bought(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import uid_of
-from tests.clusters import LINEAGE, a_hand, hand_over, order, states
+from tests.clusters import LINEAGE, a_hand, a_store, hand_over, order, states
 from tests.runs import VIDEO, Scripted, Video, refused, said
 
 pytestmark = [
@@ -408,6 +408,49 @@ async def test_a_key_that_is_refused_halts_the_desk(
 
         await until(is_halted)
     assert len(gateway.asked) == 1
+
+
+async def test_a_host_with_another_store_keeps_no_batch(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """Its desk says so, and another host reads the orders and buys."""
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    desk, elsewhere = await desk_at(server, "elsewhere"), a_store(tmp_path / "elsewhere")
+    async with a_host(
+        server, elsewhere, tmp_path / "south", "elsewhere", Scripted([]), Waits(page_s=0.0)
+    ) as lines:
+        await desk.hand_over(BATCH, "film", 1, Caps().state())
+
+        async def is_told() -> bool:
+            status = cast(Status, await desk.status())
+            return [batch.missing[:10] for batch in status.batches] == ["host south"]
+
+        await until(is_told)
+        assert [line for line in lines if "does not have" in line] == lines
+        gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+        async with a_host(server, store, tmp_path / "north", "elsewhere", gateway):
+            await until(has(store, "001.done"))
+            assert await desk.others() == []
+
+
+async def test_accounts_with_hosts_are_named(
+    server: Server, store: FolderStore, tmp_path: Path
+) -> None:
+    """To those who wait at one that has none."""
+    wrong, right = await desk_at(server, "wrong"), await desk_at(server, "right")
+    await wrong.halt()
+    await right.halt()
+    async with a_host(server, store, tmp_path / "north", "right", Scripted([])):
+
+        async def is_there() -> bool:
+            return bool(await right.hosts())
+
+        async def is_named() -> bool:
+            return "right" in await wrong.others()
+
+        await until(is_there)
+        await until(is_named)
+        assert "wrong" not in await wrong.others()
 
 
 async def test_a_person_speaks_to_the_desk(

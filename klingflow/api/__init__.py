@@ -14,9 +14,9 @@ is told of a person's word, stores.py chooses the store of
 local references, references.py lists, uploads and checks all of them. cutting.py exports the film
 as it stands, workshop.py puts what it made in its place, notifying.py tells a chat how a run ended.
 
-working.py is a host of a cluster, clusters.py a run there with following.py, and what is said to
-its desk; cluster_place.py says which cluster is meant, cluster_doctor.py looks at server, store and
-hosts, cluster_demo.py starts all of them for a trial.
+working.py is a host of a cluster, clusters.py a run there with following.py and hearing.py (which
+hosts are heard of), and what is said to its desk; cluster_place.py says which cluster is meant,
+cluster_doctor.py looks at server, store and hosts, cluster_demo.py starts all of them for a trial.
 
 beginning.py writes the files of a new pipeline, shot_lists.py makes its manifest of a spreadsheet.
 

@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow.api.connecting import reader
+from klingflow.api.hearing import Hearing
 from klingflow.api.settling import settle
 from klingflow.api.site import now
 from klingflow.cluster import batches
@@ -44,8 +45,6 @@ _LOOK_EVERY_S: Final = 2.0
 # Looks in a row that found server or store away, after which a person is told; a worker that starts
 # takes some seconds.
 _AWAY: Final = 3
-# How often the server is asked which hosts there are; it misses one a minute after its last word.
-_HEAR_EVERY_S: Final = 15.0
 # Folding takes no more than a tenth of the time.
 _SHARE: Final = 10
 # A video that has not come so long after the last news is left to the next run, or to `fetch`.
@@ -85,18 +84,18 @@ class Follower:
     unheard: ClusterAway | None = None
     outcome: Outcome = field(default_factory=Outcome)
     reader: Reader = field(init=False)
+    hearing: Hearing = field(init=False)
     _told: set[tuple[str, str]] = field(init=False)  # earlier runs told of what was bought then
     _news_at: float = field(init=False)
     _fold_s: float = 0.0
     _away: int = 0
-    _hear_at: float = 0.0
-    _heard: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.agreed = {action.key for action in buys(self.job.plan)}
         known = self.job.ledger.book.purchases
         self._told = {(uid, "submitted") for uid, one in known.items() if one.task_id}
         self.reader = Reader(self.store, self.job.ledger.book.lineage)
+        self.hearing = Hearing(self.desk, self.emit, self.clock)
         self._news_at = self.clock()
 
     async def hand_over(self) -> bool:
@@ -171,12 +170,15 @@ class Follower:
             await anyio.sleep(max(_LOOK_EVERY_S, _SHARE * self._fold_s))
 
     async def _look(self) -> None:
-        """Fold, and see what the desk has still to do. Who is away is asked again."""
+        """Fold, and see what the desk has still to do. Who is away is asked again. A desk without
+        hosts answers nobody: what is withdrawn then, no host can claim later.
+        """
         try:
             await self._fold()
-            status = await self.desk.status()
-            await self._compare(status)
-            await self._hear()
+            if await self.hearing.listen():
+                await self.give_back(self.reader.names)
+            if self.hearing.heard or self.outcome.interrupted:
+                await self._compare(await self.desk.status() if self.hearing.heard else None)
             self._away = 0
         except (StoreAway, ClusterAway) as error:
             self._away += 1
@@ -191,8 +193,10 @@ class Follower:
         here, over = {told.id for told in status.batches}, set(status.over)
         self.coming = status.coming
         if halted := status.halted:
-            reason = _("{halted} ({way_out})", halted=halted, way_out=status.way_out)
-            self._say(halted, "stopped", reason=reason)
+            self._halt(_("{halted} ({way_out})", halted=halted, way_out=status.way_out))
+        for told in status.batches:
+            if told.missing and told.id in self.open:
+                self._halt(told.missing)
         for batch, terms in list(self.open.items()):
             is_lost = batch not in here and batch not in over
             if is_lost and not self.outcome.interrupted:
@@ -208,17 +212,6 @@ class Follower:
         if cap:
             self.left_out |= {purchase.key: cap for purchase in taken}
         await self._fold()
-
-    async def _hear(self) -> None:
-        """Tell of hosts that were heard of, and are no more."""
-        if self.clock() < self._hear_at:
-            return
-        self._hear_at = self.clock() + _HEAR_EVERY_S
-        here = {identity.partition("/")[0] for identity in await self.desk.hosts()}
-        for host in sorted(self._heard - here):
-            self.inform("silent", host=host)
-        self._heard = here
-        await self.give_back(self.reader.names)
 
     async def give_back(self, names: Collection[str] | None = None) -> None:
         """Give the store the claims that the lock knows and it has lost. `names` are the objects of
@@ -312,6 +305,11 @@ class Follower:
     def inform(self, event: EventName, **facts: Any) -> None:
         """Emit an event that is about no shot."""
         self.emit({"at": now(), "event": event, **facts})
+
+    def _halt(self, reason: str) -> None:
+        if ("", reason) not in self._told:
+            self._told.add(("", reason))
+            self.inform("halted", reason=reason)
 
     def _say(self, why: str, event: EventName, **facts: Any) -> None:
         if ("", why) not in self._told:

@@ -38,7 +38,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Waits:
     """Seconds. A POST goes out within `claim_s` of the first try to claim it, or not at all;
-    `create_s` is the longest create, and `spare_s` what else comes between claim and answer.
+    `create_s` is the longest create, and `spare_s` what else comes between claim and answer. A page
+    that a store does not have is looked for during `page_s`.
     """
 
     claim_s: float = 60.0
@@ -46,6 +47,7 @@ class Waits:
     spare_s: float = 30.0
     look_s: float = 1.0
     longest_look_s: float = 5.0
+    page_s: float = 15.0
 
     @property
     def answer_s(self) -> float:
@@ -68,7 +70,7 @@ class Hand:
     store for frames that a batch names. `task_ids` are the tasks that this process has bought,
     `bringing` the uids whose videos it fetches now; `pieces` has where the gateway reads what this
     host has uploaded. `told` gets lines for the person who looks after this host, such as that the
-    store `is_away`.
+    store `is_away`, or that it does not have a page: those are `missed`.
     """
 
     store: PutOnce
@@ -92,6 +94,7 @@ class Hand:
     bringing: set[str] = field(default_factory=set)
     pieces: dict[str, str] = field(default_factory=dict)
     making: dict[str, anyio.Lock] = field(default_factory=dict)
+    missed: set[str] = field(default_factory=set)
     is_away: bool = False
 
     def begun(self) -> Since:

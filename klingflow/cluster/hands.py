@@ -58,6 +58,14 @@ LATE_S: Final = 5.0
 _PAGES_KEPT = 64
 
 
+class PageMissing(Exception):
+    """The store of this host does not have a page of a `batch`. Another host's may have it."""
+
+    def __init__(self, batch: str, why: str) -> None:
+        super().__init__(why)
+        self.batch = batch
+
+
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """An order whose body is final, and the bytes that are sent for it; or the claim that somebody
@@ -79,16 +87,17 @@ class _Sent:
 
 
 async def page(hand: Hand, batch: str, number: int) -> Page:
-    """Return a page of orders, however long the store is away or does not have it yet.
+    """Return a page of orders, however long the store is away.
 
-    Raises OrdersDamaged for one that cannot be believed.
+    Raises OrdersDamaged for one that cannot be believed, and PageMissing for one that the store
+    does not come to have.
     """
     known = hand.pages.get((batch, number))
     if known is not None:
         return known
     name = page_name(batch, number)
     if (data := await hand.get(name)) is None:
-        data = await _awaited(hand, name)
+        data = await _awaited(hand, batch, name)
     found = from_bytes(data, batch, number)
     if len(hand.pages) >= _PAGES_KEPT:
         hand.pages.clear()
@@ -96,19 +105,26 @@ async def page(hand: Hand, batch: str, number: int) -> Page:
     return found
 
 
-async def _awaited(hand: Hand, name: str) -> bytes:
-    """Return a page that a store does not have: the wrong store, or one that is behind."""
-    hand.told(
-        _(
-            "{store} does not have {name}: {claims} has to lead to one store on every host, and"
-            " where `run --cluster` hands over",
-            store=hand.store.described,
-            name=name,
-            claims=CLAIMS,
-        )
+async def _awaited(hand: Hand, batch: str, name: str) -> bytes:
+    """Return a page that a store does not have: the wrong store, or one that is behind. Raises
+    PageMissing.
+    """
+    why = _(
+        "{store} does not have {name}: {claims} has to lead to one store on every host, and"
+        " where `run --cluster` hands over",
+        store=hand.store.described,
+        name=name,
+        claims=CLAIMS,
     )
+    if name not in hand.missed:
+        hand.missed.add(name)
+        hand.told(why)
+    began = hand.clock()
     while (data := await hand.get(name)) is None:
+        if hand.clock() - began >= hand.waits.page_s:
+            raise PageMissing(batch, _("host {host}: {why}", host=hand.host, why=why))
         await hand.pause(hand.waits.longest_look_s)
+    hand.missed.discard(name)
     return data
 
 

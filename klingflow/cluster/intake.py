@@ -101,6 +101,7 @@ class Intake:
         found = self.batches.get(batch)
         if found is None or found.stopped:
             return
+        found.missing = ""
         unknown = self._unknown(found)
         if page == found.page and not _after(unknown, page):
             self._take_in(found, asks, ends)
@@ -169,6 +170,13 @@ class Intake:
 
     def _is_live(self, uid: str) -> bool:
         return any(uid in batch.live for batch in self.batches.values())
+
+    def missing(self, batch: str, why: str) -> None:
+        """A host does not find a page of a batch in its store. Others are asked for it meanwhile,
+        and whoever follows is told.
+        """
+        if found := self.batches.get(batch):
+            found.missing = why
 
     def unreadable(self, batch: str, page: int, why: str) -> None:
         """Leave a batch: a page of it cannot be believed."""

@@ -94,7 +94,7 @@ class Batch:
     what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
     shots on their way, by uid. `counted` are unread pages whose claims are counted: the numbers of
     their claimed orders, once for each attempt. `again`: the desk has had it before. `cap` is what
-    left orders out.
+    left orders out. `missing`: which host does not find a page of it.
     """
 
     id: str
@@ -111,6 +111,7 @@ class Batch:
     settled: int = 0
     left_out: int = 0
     why: str = ""
+    missing: str = ""
     cap: LeftOut | None = None
 
     @property
@@ -172,6 +173,7 @@ class Batch:
             "settled": self.settled,
             "left_out": self.left_out,
             "why": self.why,
+            "missing": self.missing,
         }
 
     def state(self) -> dict[str, Json]:
@@ -191,6 +193,7 @@ class Batch:
             "settled": self.settled,
             "left_out": self.left_out,
             "why": self.why,
+            "missing": self.missing,
             "cap": self.cap and asdict(self.cap),
         }
 

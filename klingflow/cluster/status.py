@@ -16,7 +16,7 @@ _RESUME = "klingflow desk --resume"
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
     """A batch: how many of its orders are on their way (`live`), `waiting`, settled and left out,
-    and `why`; `unread` counts pages of a hundred.
+    and `why`; `unread` counts pages of a hundred, and `missing` says which host does not find one.
     """
 
     id: str
@@ -27,6 +27,7 @@ class BatchStatus:
     settled: int = 0
     left_out: int = 0
     why: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

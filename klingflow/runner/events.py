@@ -43,13 +43,15 @@ EventName = Literal[
     "stopped",
     "leaving",
     "away",
+    "halted",
     "given_back",
     "silent",
     "end",
 ]
 
-# chatty: only `-v` shows it; loud: a live view prints it above its bars.
-Volume = Literal["chatty", "plain", "loud"]
+# chatty: only `-v` shows it; loud: a live view prints it above its bars; urgent: so too, and `-q`
+# shows it on stderr, because the run waits for a person.
+Volume = Literal["chatty", "plain", "loud", "urgent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,16 @@ EVENTS: Mapping[EventName, EventRow] = {
         flight=None,
         spends=False,
         words=_("waiting: {reason}"),
+        of_a_shot=False,
+        facts=("reason",),
+        may=(),
+    ),
+    "halted": EventRow(
+        label=None,
+        volume="urgent",
+        flight=None,
+        spends=False,
+        words=_("a person is needed: {reason}"),
         of_a_shot=False,
         facts=("reason",),
         may=(),

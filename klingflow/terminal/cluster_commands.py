@@ -156,7 +156,8 @@ def _show(status: Status) -> None:
         console.warn(_("Buys nothing: {halted} ({way_out})", halted=why, way_out=out))
     for batch in status.batches:
         left = batch.waiting + 100 * batch.unread
-        why = _(", {why}", why=batch.why) if batch.why else ""
+        said = batch.missing or batch.why
+        why = _(", {why}", why=said) if said else ""
         console.say(
             _(
                 "  {film}: {live} on their way, about {left} wait{why}",

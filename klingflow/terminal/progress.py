@@ -117,7 +117,9 @@ def watching(
     with ExitStack() as stack:
         if log is not None:
             stack.enter_context(_logging(watch, log))
-        if not quiet and sys.stdout is not None:
+        if quiet:
+            stack.enter_context(_urgent(watch, plans))
+        elif sys.stdout is not None:
             stack.enter_context(_showing(watch, plans, limits, verbose, plain))
         yield watch
 
@@ -163,6 +165,23 @@ def _may_be_a_log(path: Path) -> bool:
 
 
 @contextmanager
+def _urgent(watch: Watch, plans: Sequence[Plan]) -> Iterator[None]:
+    """Say on stderr what waits for a person, who would otherwise never hear of it."""
+    prefixes = prefixes_of(plans)
+
+    def sift(event: Event) -> None:
+        if EVENTS[event["event"]].volume == "urgent":
+            behind(event)
+
+    behind = _Behind(lambda event: console.warn(shown(event, prefixes)))
+    watch.sinks["terminal"] = sift
+    try:
+        yield
+    finally:
+        behind.close()
+
+
+@contextmanager
 def _lines(watch: Watch, plans: Sequence[Plan], verbose: bool) -> Iterator[None]:
     prefixes, name_width = prefixes_of(plans), _name_width(plans)
 
@@ -191,7 +210,7 @@ def _live(watch: Watch, plans: Sequence[Plan], limits: Limits, verbose: bool) ->
 
     def show(event: Event) -> None:
         view.note(event)
-        if verbose or EVENTS[event["event"]].volume == "loud":
+        if verbose or EVENTS[event["event"]].volume in ("loud", "urgent"):
             view.print(shown(event, prefixes))
 
     behind = _Behind(show)

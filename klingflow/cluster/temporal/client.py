@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PATIENCE: Final = timedelta(seconds=10)
 # A host asks for work at least once a minute.
 _SEEN_S: Final = 75.0
+# So many other accounts are looked at.
+_MOST_DESKS: Final = 20
 # So many shots are looked at to see which host does what, and so many of them at once.
 _MOST_SHOTS: Final = 1000
 _AT_ONCE: Final = 50
@@ -104,6 +106,11 @@ class DeskClient:
     def __init__(self, client: Client, account: str) -> None:
         self._client = client
         self._account = account
+
+    @property
+    def account(self) -> str:
+        """The account."""
+        return self._account
 
     async def hand_over(self, batch: str, film: str, pages: int, caps: Mapping[str, Any]) -> None:
         """Give the desk a batch, whose pages are in the store. May be said again."""
@@ -177,6 +184,17 @@ class DeskClient:
         oldest = time.time() - _SEEN_S
         live = [p for p in told.pollers if p.last_access_time.seconds >= oldest]
         return sorted({poller.identity for poller in live})
+
+    async def others(self) -> list[str]:
+        """Return the other accounts that have a desk here, and hosts."""
+        query = "WorkflowType = 'Desk' AND ExecutionStatus = 'Running'"
+        try:
+            found = self._client.list_workflows(query, limit=_MOST_DESKS)
+            names = {desk.id.removeprefix(desk_of("")) async for desk in found}
+        except RPCError as error:
+            raise _away(error) from error
+        others = [DeskClient(self._client, name) for name in sorted(names - {self._account})]
+        return [other.account for other in others if await other.hosts()]
 
     async def busy(self) -> list[Host]:
         """Return the hosts whose workers are there, and what each is doing."""

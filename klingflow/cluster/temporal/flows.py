@@ -109,6 +109,7 @@ class DeskFlow:
             "delivered": self._delivered,
             "blinded": self._desk.blinded,
             "store": self._desk.missed,
+            "missing": self._desk.missing,
         }
 
     @workflow.run

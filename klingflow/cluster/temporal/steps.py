@@ -275,7 +275,12 @@ class Steps:
         seen, blind, is_due = Seen(), 0, not is_new
         while not seen.is_final:
             if blind >= _BLIND:
-                why = _("the key or the balance is refused on every route")
+                why = _(
+                    "the gateway refuses the key or the balance of host {host} on every route, so"
+                    " nobody there can ask after tasks: correct its key and start it again, or add"
+                    " to the balance",
+                    host=self._hand.host,
+                )
                 await self._telling.tell("blinded", why)
                 raise ApplicationError(why, type="Blind")
             await self._pause(0.0 if is_due else self._until_next(terms, tier, seen, blind))
@@ -349,6 +354,9 @@ class Steps:
                 raise
             except LedgerBroken as error:
                 self._broke(error)
+                kind = type(error).__name__
+            except hands.PageMissing as error:  # which this host has said
+                await self._telling.tell("missing", error.batch, str(error))
                 kind = type(error).__name__
             except Exception as error:
                 kind = type(error).__name__

@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from klingflow.cluster.temporal.flows import desk_of
 
-ReportName = Literal["bought", "over", "again", "delivered", "blinded", "store"]
+ReportName = Literal["bought", "over", "again", "delivered", "blinded", "store", "missing"]
 # Each signal costs a server as much as a step of a workflow, so a host sends no more of them than
 # one in this time.
 _GATHER_S: Final = 0.5
