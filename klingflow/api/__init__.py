@@ -20,7 +20,8 @@ cluster_doctor.py looks at server, store and hosts, cluster_demo.py starts all o
 
 beginning.py writes the files of a new pipeline, shot_lists.py makes its manifest of a spreadsheet.
 
-films.py knows the other ledgers of a film: its own, and those of its drafts.
+films.py knows the other ledgers of a film: its own, and those of its drafts. own_names.py refuses a
+log or a saved plan the name of a file of klingflow's.
 
 What a run has to be allowed: approval.py (the key at an address), links.py (writing through a
 link), apart.py (files that another manifest may have), preparing.py (all that is asked for last,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from klingflow import disk, plain_files
+from klingflow.api.own_names import refuse_own_name
 from klingflow.api.site import now
 from klingflow.errors import UsageError
 from klingflow.ledger.book import Book
@@ -29,8 +30,8 @@ def save(path: str, plans: Sequence[Plan], words: Words, gateway: str) -> None:
     """Write plans to a file, durably. `gateway` is the address that the run will have, "" while it
     is not known.
 
-    Raises UsageError where no gateway is known, where something else lies at `path`, and where the
-    file cannot be written.
+    Raises UsageError where no gateway is known, where something else lies at `path` or klingflow
+    gives such a name to another file, and where the file cannot be written.
     """
     if not gateway:
         raise UsageError(
@@ -39,6 +40,7 @@ def save(path: str, plans: Sequence[Plan], words: Words, gateway: str) -> None:
                 " --gateway URL, or --sandbox"
             )
         )
+    refuse_own_name("-o", path)
     target = Path(path)
     by_file = {_relative(Path(plan.manifest.path), target.parent): plan for plan in plans}
     data = saved_plan.as_bytes(

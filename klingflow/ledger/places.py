@@ -17,6 +17,9 @@ from klingflow.words import _
 
 PRUNED = ".pruned.jsonl"  # in the place of `.lock`
 PICKS = ".picks.yaml"  # in the place of `.lock`
+_HIDDEN = ".klingflow"
+_OF_A_LEDGER = (".lock", ".lock.damaged", PRUNED, PICKS)
+_RECORD = "manifest.json"
 # The origin under which sandbox purchases are kept: the sandbox listens on another port each time.
 SANDBOX = "sandbox"
 
@@ -100,7 +103,7 @@ def ledger_paths(
     manifest = draft_of(film, profile)
     _refuse_manifest_of_drafts(manifest, film, profile)
     followed: list[Link] = []
-    hidden = _at(manifest.parent / ".klingflow", followed)
+    hidden = _at(manifest.parent / _HIDDEN, followed)
     folder = _at(hidden / "sandbox", followed) if sandbox else hidden
     lock_folder = folder if sandbox else manifest.parent
     lock = _at(lock_folder / f"{manifest.stem}.lock", followed)
@@ -131,6 +134,15 @@ def link_at(path: Path) -> Link | None:
         return None
     at = Path(os.path.realpath(path.parent)) / path.name
     return Link(at, Path(os.path.realpath(path)), allowable=True)
+
+
+def is_kept_by_klingflow(path: Path) -> bool:
+    """True if klingflow gives such a name to a file of a ledger or to a record, or keeps the folder
+    for itself: a file that the user names must have another one, also where none is there yet.
+    """
+    name = path.name.casefold()
+    in_hidden = _HIDDEN in (part.casefold() for part in path.parts)
+    return in_hidden or name == _RECORD or name.endswith(_OF_A_LEDGER)
 
 
 def manifest_file(path: str | os.PathLike[str]) -> Path:
@@ -296,7 +308,7 @@ class Site:
 
     def record(self, name: str) -> Path:
         """Return where the run manifest of the manifest called `name` goes."""
-        return self.folder / self.place(f"{_OUTPUTS}/{name}/manifest.json")
+        return self.folder / self.place(f"{_OUTPUTS}/{name}/{_RECORD}")
 
     @property
     def named(self) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from klingflow.api.own_names import refuse_own_name
 from klingflow.errors import ExitCode, UsageError
 from klingflow.model import Limits, Plan
 from klingflow.results.arrived import in_words
@@ -134,6 +135,7 @@ def _showing(
 
 @contextmanager
 def _logging(watch: Watch, path: str) -> Iterator[None]:
+    refuse_own_name("--log", path)
     try:
         if not _may_be_a_log(Path(path)):
             raise UsageError(_("--log {path} is there, and no log; name another file", path=path))
