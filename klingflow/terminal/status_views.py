@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from klingflow.decide.select import NEW, called
@@ -24,6 +24,21 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
     lists them, all videos of each take, and a card for each doubt. `named` is the manifest, as a
     shell reads it.
     """
+    console.say(_("{name} ({manifest})", name=record["name"], manifest=record["manifest"]))
+    _show_takes(record, verbose=verbose)
+    _show_totals(record["totals"], map(_state, record["shots"]))
+    show_prices(record["money"])
+    show_money(record["money"])
+    for line in record["ways_out"]:
+        console.prose(line)
+    if verbose:
+        doubt_views.show_cards(record["doubts"], named)
+    else:
+        doubt_views.show_way_out(len(record["doubts"]), named)
+
+
+def _show_takes(record: Mapping[str, Any], *, verbose: bool) -> None:
+    """Print a line for each take; many of which nothing is to be said are one line."""
     doubts = {doubt["key"]: doubt for doubt in record["doubts"]}
     rows: list[list[Part]] = []
     new: list[str] = []  # takes of which nothing is to be said
@@ -34,23 +49,18 @@ def show_status(record: Mapping[str, Any], named: str, *, verbose: bool = False)
         came = _came_of(shot, doubts.get(key))
         if is_long and shot["state"] == NEW and not came:
             new.append(key)
-            continue
-        rows.append([Painted(_state(shot), OF_STATE.get(shot["state"])), key, came])
-        if verbose:
-            rows += (["", "", _version(one, shot)] for one in shot.get("versions", ()))
-    console.say(_("{name} ({manifest})", name=record["name"], manifest=record["manifest"]))
+        else:
+            rows.append([Painted(_state(shot), OF_STATE.get(shot["state"])), key, came])
+            rows += _versions(shot) if verbose else ()
     console.table(rows)
     if new:
         console.prose(_("new: {named} (-v lists all)", named=plan_table.named(new)), "  ")
-    _show_totals(record["totals"], map(_state, record["shots"]))
-    show_prices(record["money"])
-    show_money(record["money"])
-    for line in record["ways_out"]:
-        console.prose(line)
-    if verbose:
-        doubt_views.show_cards(record["doubts"], named)
-    else:
-        doubt_views.show_way_out(len(record["doubts"]), named)
+
+
+def _versions(shot: Mapping[str, Any]) -> Iterator[list[Part]]:
+    """Yield the rows of all videos of a take."""
+    for one in shot.get("versions", ()):
+        yield ["", "", _version(one, shot)]
 
 
 def _version(version: Mapping[str, Any], shot: Mapping[str, Any]) -> str:
