@@ -307,7 +307,7 @@ async def test_creates_wait_after_one_that_was_lost(tmp_path: Path) -> None:
         assert run.next() == 0.75
         run.at = 0.75
         await buy(run.context, run.next_of(Wanted))
-        assert not run.context.schedule.missed
+        assert not run.context.schedule.pauses.missed
 
 
 # ---------------------------------------------------------------- one by one, until proven

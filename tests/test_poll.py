@@ -56,10 +56,10 @@ async def test_an_answer_ends_the_pause_of_creates(
     with a_run(tmp_path, queries=[answer]) as run:
         flight = await run.flight()
         run.context.patience.lost("reset", 1.0, now=0.0, sent_at=0.0)
-        run.context.schedule.miss(60.0)
+        run.context.schedule.pauses.miss(60.0)
         run.at = 1.0
         await poll(run.context, flight)
-        assert run.context.schedule.held_until == (0.0 if ends else 60.0)
+        assert run.context.schedule.pauses.creates_from == (0.0 if ends else 60.0)
 
 
 async def test_a_running_task_is_asked_after_again(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ async def test_a_blind_round_pauses_everything_and_counts_once(tmp_path: Path) -
         await poll(run.context, second)
         run.context.schedule.want(run.context.wanted(0, run.job.plan.actions[0]))
         assert run.next() == 5.0
-        assert run.context.schedule.is_paused(4.9)
+        assert run.context.schedule.pauses.holds_polls(4.9)
         assert run.states == ["submitted"] * 2
         assert run.context.schedule.running == 2
     assert run.events == ["blind"]

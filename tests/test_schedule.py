@@ -204,8 +204,8 @@ def test_a_pause_after_a_missed_create_lets_polls_go_on() -> None:
     """The later of two pauses counts."""
     queue = schedule()
     queue.want(wanted("b"))
-    queue.miss(9.0)
-    queue.miss(4.0)
+    queue.pauses.miss(9.0)
+    queue.pauses.miss(4.0)
     assert queue.next(1.0) == 9.0
     queue.resume(flight("a"), 1.0)
     assert named(queue.next(1.0)) == "a"
@@ -218,11 +218,11 @@ def test_after_a_missed_create_they_go_one_by_one() -> None:
     queue.proven = True
     for name in "ab":
         queue.want(wanted(name))
-    queue.miss(9.0)
-    queue.end_pause()
+    queue.pauses.miss(9.0)
+    queue.pauses.end()
     assert named(queue.next(1.0)) == "a"
     assert queue.next(1.0) is None
-    queue.missed = False
+    queue.pauses.missed = False
     assert named(queue.next(1.0)) == "b"
 
 
@@ -230,9 +230,9 @@ def test_the_end_of_a_pause_of_creates_ends_no_pause_of_all() -> None:
     """Where the key is refused, a reply says nothing of when it will be good."""
     queue = schedule()
     queue.want(wanted("a"))
-    queue.pause(9.0)
-    queue.miss(4.0)
-    queue.end_pause()
+    queue.pauses.hold(9.0)
+    queue.pauses.miss(4.0)
+    queue.pauses.end()
     assert queue.next(1.0) == 9.0
 
 
@@ -373,12 +373,12 @@ def test_a_deadline_that_has_passed_does_not_hurry() -> None:
 def test_a_pause_holds_polls_and_creates() -> None:
     """And says when to ask again, if there is anything to ask after."""
     queue = schedule()
-    queue.pause(20.0)
-    queue.pause(10.0)
+    queue.pauses.hold(20.0)
+    queue.pauses.hold(10.0)
     assert queue.next(5.0) is None
     queue.resume(flight("a"), 0.0)
     queue.want(wanted("b"))
-    assert (queue.is_paused(19.9), queue.is_paused(20.0)) == (True, False)
+    assert (queue.pauses.holds_polls(19.9), queue.pauses.holds_polls(20.0)) == (True, False)
     assert queue.next(5.0) == 20.0
     assert {named(queue.next(20.0)), named(queue.next(20.0))} == {"a", "b"}
 
@@ -389,7 +389,7 @@ def test_a_poll_that_was_due_before_a_pause_comes_after_it() -> None:
     for name in "abcd":
         queue.resume(flight(name), 0.0)
     assert [named(queue.next(0.0)) for _ in "abc"] == ["a", "b", "c"]
-    queue.pause(5.0)
+    queue.pauses.hold(5.0)
     assert queue.next(4.0) == 5.0
     assert named(queue.next(5.0)) == "d"
 
@@ -400,7 +400,7 @@ def test_questions_beside_the_polls_keep_their_rate() -> None:
     asked_at = (0.0, 0.0, 0.0, 0.0, 1.9, 2.0)
     granted = [True, True, True, False, False, True]
     assert [queue.spare_poll(now) for now in asked_at] == granted
-    queue.pause(20.0)
+    queue.pauses.hold(20.0)
     assert not queue.spare_poll(19.0)
 
 
@@ -429,7 +429,7 @@ def test_a_download_waits_until_it_is_due() -> None:
     """Pauses are not its business: what is finished is brought home."""
     queue = schedule()
     queue.fetch(Fetch(0, submitted("a"), wanted("a")), 3.0)
-    queue.pause(100.0)
+    queue.pauses.hold(100.0)
     assert queue.next(2.0) == 3.0
     assert named(queue.next(3.0)) == "a"
 
@@ -438,7 +438,7 @@ def test_the_next_look_is_at_the_earliest_of_what_comes() -> None:
     """Of creates, polls and downloads."""
     queue = schedule()
     queue.want(wanted("a"))
-    queue.miss(8.0)
+    queue.pauses.miss(8.0)
     queue.resume(flight("b"), 6.0)
     queue.fetch(Fetch(0, submitted("c"), wanted("c")), 7.0)
     assert queue.next(0.0) == 6.0
@@ -547,7 +547,7 @@ def test_free_places_that_the_rate_of_creates_will_not_fill_are_no_hurry() -> No
     bought(queue)
     for number in range(100):
         queue.want(wanted(f"s{number}"))
-    queue._buys_from = 1e6
+    queue.pauses.miss(1e6)
     assert polled_at(queue, flight(seen=100.0)) > 108
 
 

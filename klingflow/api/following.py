@@ -192,11 +192,7 @@ class Follower:
         status = status or Status((), ())  # one that has lost its memory
         here, over = {told.id for told in status.batches}, set(status.over)
         self.coming = status.coming
-        if halted := status.halted:
-            self._halt(_("{halted} ({way_out})", halted=halted, way_out=status.way_out))
-        for told in status.batches:
-            if told.missing and told.id in self.open:
-                self._halt(told.missing)
+        self._warn(status)
         for batch, terms in list(self.open.items()):
             is_lost = batch not in here and batch not in over
             if is_lost and not self.outcome.interrupted:
@@ -204,6 +200,14 @@ class Follower:
             elif is_lost or batch in over:
                 await self._withdraw(batch, status.capped.get(batch))
                 del self.open[batch]
+
+    def _warn(self, status: Status) -> None:
+        """Say for what a person is needed."""
+        if halted := status.halted:
+            self._halt(_("{halted} ({way_out})", halted=halted, way_out=status.way_out))
+        for told in status.batches:
+            if told.missing and told.id in self.open:
+                self._halt(told.missing)
 
     async def _withdraw(self, batch: str, cap: LeftOut | None) -> None:
         """Take back what the desk has not granted of a batch, and why, where a cap held it."""

@@ -11,7 +11,7 @@ person decides about a doubt), schedule.py, waiting.py and sending.py (the queue
 chains.py and history.py (what a batch waits for longest, and how long tasks took before),
 forecast.py and lasting.py (how long a run takes, and one task), pace.py, polling.py with hazard.py
 and steps.py, and caps.py (how fast, how often, how much), spending.py and allotment.py (what is
-spent, and what the caps leave out), patience.py and belief.py (how long to bear with a gateway, and
-what to believe), creates.py (what an answer makes of an intent), delivery.py (how a video comes
-home).
+spent, and what the caps leave out), patience.py with pauses.py, and belief.py (how long to bear
+with a gateway, and what to believe), creates.py (what an answer makes of an intent), delivery.py
+(how a video comes home).
 """

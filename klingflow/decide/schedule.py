@@ -22,6 +22,7 @@ from klingflow.decide.chains import ALONE, Chain
 from klingflow.decide.delivery import Delivery
 from klingflow.decide.pace import BURST, AdaptiveRate, AdaptiveRunning, Gcra
 from klingflow.decide.patience import Unknown
+from klingflow.decide.pauses import Pauses
 from klingflow.decide.polling import FARTHEST, Durations
 from klingflow.ledger.answers import LastAnswer
 from klingflow.model import Action, LeftOut, Limits, Purchase
@@ -116,8 +117,7 @@ class Schedule:
         # Until the gateway has answered one create otherwise than by refusing us, they go one by
         # one: a wrong key or address is found out by a single request.
         self.proven: bool = False
-        # A create was lost, or could not be sent, and none was answered since: they go one by one.
-        self.missed: bool = False
+        self.pauses: Pauses = Pauses()
         self.buying: bool = True
         self.working: bool = True  # False: no new step of any kind
         self._polls = Gcra(limits.poll, BURST)
@@ -128,9 +128,6 @@ class Schedule:
         self._due: list[tuple[float, int, Flight]] = []  # the likeliest to be finished first
         self._ordered_at = -math.inf
         self._fetches: list[tuple[float, int, Fetch]] = []
-        self._buys_from = 0.0
-        self._missed_until = 0.0
-        self._polls_from = 0.0
         self._order = count()
 
     def want(self, wanted: Wanted, *, released: bool = False) -> None:
@@ -258,7 +255,7 @@ class Schedule:
 
     def spare_poll(self, now: float) -> bool:
         """Count a question beside the polls' own, if their rate has room for it at once."""
-        if self.is_paused(now) or self._polls.delay_s(now) > 0:
+        if self.pauses.holds_polls(now) or self._polls.delay_s(now) > 0:
             return False
         self._polls.take(now)
         return True
@@ -266,31 +263,6 @@ class Schedule:
     def fetched(self) -> None:
         """Note that a download has ended, one way or the other."""
         self._downloading -= 1
-
-    def miss(self, until: float) -> None:
-        """Send no creates before `until` or `end_pause`, and then one by one until one is
-        answered.
-        """
-        self.missed = True
-        self._missed_until = max(self._missed_until, until)
-
-    @property
-    def held_until(self) -> float:
-        """When creates may go, by every pause."""
-        return max(self._buys_from, self._missed_until)
-
-    def end_pause(self) -> None:
-        """Let a create go that `miss` holds back."""
-        self._missed_until = 0.0
-
-    def pause(self, until: float) -> None:
-        """Send no polls and no creates before `until`."""
-        self._buys_from = max(self._buys_from, until)
-        self._polls_from = max(self._polls_from, until)
-
-    def is_paused(self, now: float) -> bool:
-        """True if polls are paused at `now`."""
-        return now < self._polls_from
 
     def stop_buying(self) -> None:
         """Buy nothing more; what was bought is still polled and downloaded."""
@@ -335,13 +307,13 @@ class Schedule:
         return len(self.ready) > free and free < filled_soon
 
     def _next_buy(self, now: float) -> Wanted | float | None:
-        one_by_one = self.missed or not self.proven
+        one_by_one = self.pauses.missed or not self.proven
         if self.running >= self.places.limit or (self.creating and one_by_one):
             return None
         self._reserve_first()
         if not self.ready:
             return None
-        delay_s = max(self.submit.delay_s(now), self.held_until - now)
+        delay_s = max(self.submit.delay_s(now), self.pauses.creates_from - now)
         if delay_s > 0:
             return now + delay_s
         self.submit.take(now)
@@ -365,8 +337,8 @@ class Schedule:
                 self.leave_out(wanted, refusal)
 
     def _next_poll(self, now: float) -> Flight | float | None:
-        if self.is_paused(now):
-            return self._polls_from if self._flights or self._due else None
+        if self.pauses.holds_polls(now):
+            return self.pauses.polls_from if self._flights or self._due else None
         while self._flights and self._flights[0][0] <= now:
             _, order, flight = heapq.heappop(self._flights)
             heapq.heappush(self._due, (-self._chance(flight, now), order, flight))

@@ -140,7 +140,7 @@ async def _settle(context: Context, sent: _Sent, outcome: CreateOutcome) -> None
         return await _unsent(context, sent, outcome)
     if not (isinstance(outcome, Doubtful) and outcome.lost):
         context.patience.answered()
-        context.schedule.missed = False
+        context.schedule.pauses.missed = False
     match outcome:
         case Accepted():
             await _accepted(context, sent, outcome)
@@ -209,7 +209,7 @@ async def _unsent(context: Context, sent: _Sent, outcome: Unsent) -> None:
     now, u = context.clock(), context.chance()
     verdict = context.patience.unsent(outcome.reason, u, now=now, sent_at=sent.at)
     pause_s = verdict.pause_s or 0.0
-    context.schedule.miss(now + pause_s)
+    context.schedule.pauses.miss(now + pause_s)
     context.schedule.again(sent.wanted)
     again = _again(context, verdict, pause_s)
     context.tell("unsent", sent.wanted, uid=sent.purchase.uid, reason=outcome.reason, **again)
@@ -236,5 +236,5 @@ def _hold_others(context: Context, sent: _Sent, outcome: Doubtful) -> None:
     """Pause creates: those that follow a lost one at once would be in doubt, too."""
     now, u = context.clock(), context.chance()
     verdict = context.patience.lost(outcome.reason, u, now=now, sent_at=sent.at)
-    context.schedule.miss(now + (verdict.pause_s or 0.0))
+    context.schedule.pauses.miss(now + (verdict.pause_s or 0.0))
     context.obey(verdict)

@@ -40,7 +40,7 @@ async def poll(context: Context, flight: Flight) -> None:
         return _blinded(context, flight, outcome.failure, now)
     context.patience.saw()
     if not isinstance(outcome, Hiccup) and context.patience.ends_pause(asked_at):
-        context.schedule.end_pause()
+        context.schedule.pauses.end()
     flight.answer = LastAnswer(context.now(), _words(outcome))
     match outcome:
         case Succeeded():
@@ -204,7 +204,7 @@ def _blinded(context: Context, flight: Flight, failure: Failure, now: float) -> 
     context.schedule.follow(flight, now, context.chance())
     verdict = context.patience.blinded(failure, now)
     if verdict.pause_s is not None:
-        context.schedule.pause(now + verdict.pause_s)
+        context.schedule.pauses.hold(now + verdict.pause_s)
         context.tell(
             "blind",
             flight.wanted,
