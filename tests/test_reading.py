@@ -143,6 +143,15 @@ def test_any_page_tells_the_terms_of_a_batch(store: Counted) -> None:
     assert terms_in(store, "another") is None
 
 
+@pytest.mark.parametrize("batch", ["..", "../x", "/", "a/b", "", "a\nb", "./a"])
+def test_what_can_be_no_batch_is_not_asked_for(
+    store: Counted, monkeypatch: pytest.MonkeyPatch, batch: str
+) -> None:
+    """A lock that anybody may have written calls it so, and a bucket may refuse the question."""
+    monkeypatch.setattr(store, "names", lambda folder, begin: pytest.fail("asked"))
+    assert terms_in(store, batch) is None
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_two_who_handed_over_the_same_shot_end_in_the_same_lines(
     store: Counted, ended: bool

@@ -4,7 +4,7 @@ claims and answers of a host from its black boxes, those of a film from its lock
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -42,15 +42,18 @@ def lost_of(book: Book, store: str, names: Container[str]) -> Iterator[Purchase]
 def give_back_of(book: Book, store: PutOnce, names: Collection[str] | None = None) -> int:
     """Give a store what a book knows that was bought there, and that the store has lost: whose
     claim is not among the `names` of its film's objects, which by default are asked for. Return of
-    how many purchases. Blocks; raises StoreAway.
+    how many purchases: a list may be older than the store. Blocks; raises StoreAway.
     """
     if names is None:
         names = store.names(PURCHASES, f"{film_of(book.lineage)}-")
-    lost = list(lost_of(book, store.identity, frozenset(names)))
-    for purchase in lost:
-        for name, line in objects_of(purchase).items():
-            store.put(name, line)
-    return len(lost)
+    lost = lost_of(book, store.identity, frozenset(names))
+    return sum(_has_put(store, objects_of(purchase)) for purchase in lost)
+
+
+def _has_put(store: PutOnce, objects: Mapping[str, bytes]) -> bool:
+    """Put objects in turn. Return False where all of them are there."""
+    made = [store.put(name, line) for name, line in objects.items()]
+    return any(made)
 
 
 def objects_of(purchase: Purchase) -> dict[str, bytes]:

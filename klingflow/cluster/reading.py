@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from klingflow.cluster.orders import Page, Terms, following, from_bytes, unreadable
-from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce, uid_of_object
+from klingflow.cluster.orders import Page, Terms, following, from_bytes, page_name, unreadable
+from klingflow.cluster.store import ORDERS, PURCHASES, PutOnce, is_name, uid_of_object
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import CLUSTER
 from klingflow.ledger.lines import Parsed, parse_journal
@@ -152,7 +152,8 @@ def terms_in(store: PutOnce, batch: str) -> Terms | None:
     """Return the terms of a batch, which each of its pages has; None where no page can be believed.
     Blocks; raises StoreAway.
     """
-    # A lock that anybody may have written says what the batch is called.
+    if not is_name(page_name(batch, 0)):  # anybody may have written the lock that names it
+        return None
     for name in (n for n in store.names(ORDERS, batch) if n.startswith(f"{ORDERS}/{batch}/")):
         with suppress(ValueError):
             return from_bytes(store.get(name) or b"", *_numbered(name)).terms

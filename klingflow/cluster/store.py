@@ -48,6 +48,11 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _AWAY: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
+def is_name(text: str) -> bool:
+    """True if an object of a store may be called so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def told_of(uid: str, chapter: Chapter) -> str:
     """Return the name of the object that tells this of a purchase."""
     return f"{PURCHASES}/{uid}.{chapter}"
@@ -334,7 +339,7 @@ class FolderStore:
         return found
 
     def _path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             raise ValueError(_("{name!r} is no name of an object", name=name))
         return self._folder / name
 
