@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from klingflow.cluster import accounts, hands
-from klingflow.cluster.giving_back import forgotten, give_back_of, lost_of, objects_of
+from klingflow.cluster.giving_back import forgotten, give_back, give_back_of, lost_of, objects_of
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref, withdrawn
-from klingflow.cluster.store import FolderStore
+from klingflow.cluster.store import FolderStore, told_of
 from klingflow.ledger.book import Book
 from klingflow.ledger.handed_over import claimed, handed_over
 from klingflow.ledger.lifecycle import advance
@@ -123,6 +123,23 @@ async def test_each_host_that_knows_more_stops_the_account(
     with a_hand(store, tmp_path / "late") as hand:
         assert await forgotten(hand, ACCOUNT)
     assert is_stopped(store) and lines(store)["001.answer"].task_id == "task_1"
+
+
+async def test_an_answer_is_given_back_whose_claim_the_backup_has(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    """It was made between the two: without its answer nobody would look after the task."""
+    ref, _ = ordered(store)
+    with a_hand(store, tmp_path / "host", [ACCEPTED]) as hand:
+        await hands.buy(hand, ref)
+        before, answer = lines(store), store.folder / told_of(order("alley").uid, "answer")
+        book = Book([], lineage=LINEAGE)
+        book.put(before["001.answer"])
+        answer.unlink()
+        await give_back(hand)
+        assert lines(store) == before
+        answer.unlink()
+        assert (give_back_of(book, store), lines(store)) == (1, before)
 
 
 def is_stopped(store: FolderStore) -> bool:

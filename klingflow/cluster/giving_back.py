@@ -27,7 +27,7 @@ _CLAIMED: Final = (CLUSTER, CLAIM)
 
 def lost_of(book: Book, store: str, names: Container[str]) -> Iterator[Purchase]:
     """Yield the purchases of a book that were bought at the store of this identity, or claimed by a
-    run that names none, and whose claim is not among the `names` there any more.
+    run that names none, and whose claim, or task, is not among the `names` there any more.
     """
     begin = f"{film_of(book.lineage)}-"
     for purchase in (*book.purchases.values(), *book.pruned.values()):
@@ -35,8 +35,16 @@ def lost_of(book: Book, store: str, names: Container[str]) -> Iterator[Purchase]
         is_here = at == store if at else claimant(purchase) is not None
         is_ours = try_of(purchase.uid) is not None and purchase.uid.startswith(begin)
         may_be_bought = purchase.state != "intent" and is_here and is_ours
-        if may_be_bought and told_of(purchase.uid, "intent") not in names:
+        if may_be_bought and not _is_told(purchase, names):
             yield purchase
+
+
+def _is_told(purchase: Purchase, names: Container[str]) -> bool:
+    """True if a store of these names has the claim of a purchase, and its answer where that has
+    named a task: without it nobody looks after what was bought.
+    """
+    has_answer = purchase.task_id is None or told_of(purchase.uid, "answer") in names
+    return has_answer and told_of(purchase.uid, "intent") in names
 
 
 def give_back_of(book: Book, store: PutOnce, names: Collection[str] | None = None) -> int:
@@ -89,7 +97,7 @@ async def give_back(hand: Hand) -> None:
     """
     names = set(await hand.patiently(partial(hand.store.names, PURCHASES)))
     for purchase in await anyio.to_thread.run_sync(hand.box.sent):
-        if told_of(purchase.uid, "intent") not in names:
+        if not _is_told(purchase, names):
             await put_back(hand, purchase)
 
 
