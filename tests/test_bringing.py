@@ -13,9 +13,9 @@ from typing import cast
 import pytest
 
 from klingflow.cluster import hands
-from klingflow.cluster.bringing import Brought, Seen, bring, look
+from klingflow.cluster.bringing import Brought, Seen, bring, given_up, look
 from klingflow.cluster.hand import Hand
-from klingflow.cluster.orders import Ref
+from klingflow.cluster.orders import OrdersDamaged, Ref
 from klingflow.cluster.store import FolderStore, told_of
 from klingflow.gateway.http import Gateway
 from klingflow.ledger.handed_over import bought_again
@@ -185,10 +185,21 @@ async def test_a_purchase_of_which_nobody_can_read_the_task_is_in_doubt(
         path.unlink()
         if answer is not None:
             path.write_bytes(answer)
-        seen = await look(hand, ref, UID, Seen())
+        with pytest.raises(OrdersDamaged):
+            await look(hand, ref, UID, Seen())
+        assert store.get(told_of(UID, "doubt")) is None
+        seen = await given_up(hand, UID)
     doubt = store.get(told_of(UID, "doubt")) or b""
     assert (seen.state, seen.is_final) == ("damaged", True)
     assert b'"code":"damaged"' in doubt
+
+
+async def test_a_task_whose_page_is_damaged_is_no_doubt(store: FolderStore, tmp_path: Path) -> None:
+    """Everybody can read which task it is; nobody knows how long to wait for it."""
+    with bought(store, tmp_path / "host") as (hand, ref):
+        await hands.buy(hand, ref)
+        assert await given_up(hand, UID) == Seen("damaged")
+    assert store.get(told_of(UID, "doubt")) is None
 
 
 async def test_a_video_is_copied_from_the_store(store: FolderStore, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from klingflow.cluster import hands
+from klingflow.cluster import accounts, hands
+from klingflow.cluster.giving_back import give_back
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import Ref
 from klingflow.cluster.queued import Order
+from klingflow.cluster.store import FolderStore
 from klingflow.cluster.temporal.steps import Steps
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.gateway.http import Gateway
@@ -196,6 +198,29 @@ async def test_what_a_dead_host_was_waiting_for_is_not_bought_again(tmp_path: Pa
     with a_host(tmp_path, Scripted()) as host:
         assert await host.shot(attempt=2, late_s=LONG_AGO_S, said=["watch"]) == "damaged"
         assert host.heard.brief == [("over", False)]
+
+
+async def test_what_a_store_has_lost_is_waited_for(tmp_path: Path) -> None:
+    """It was put back from a backup without the answer, which the host that bought gives back. Only
+    what is missing after a person has said that all have done so is given up.
+    """
+    with a_host(tmp_path, Done([])) as host:
+        store, account = host.hand.store, ActivityEnvironment().info.task_queue
+        with a_hand(cast(FolderStore, store), tmp_path / "south", [ACCEPTED]) as other:
+            await hands.buy(other, host.refs[0])
+            assert host.hand.ticks.leave()
+            for lost in ("purchases/*.answer", "probes/ticks/*"):
+                for path in (tmp_path / "store").glob(lost):
+                    path.unlink()
+            for _ in range(2):
+                with pytest.raises(ApplicationError) as found:
+                    await host.shot(attempt=2, late_s=LONG_AGO_S, said=["watch"])
+                assert found.value.type == "StoreLost"
+            assert {name for name, *_ in host.heard.reports} == {"store"}
+            assert not [*(tmp_path / "store").glob("purchases/*.doubt")]
+            await give_back(other)
+        accounts.say(store, account, {"stopped": False})
+        assert await host.shot(attempt=3, late_s=LONG_AGO_S, said=["watch"]) == "done"
 
 
 async def test_what_nobody_has_claimed_is_not_bought_late(tmp_path: Path) -> None:

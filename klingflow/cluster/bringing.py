@@ -123,14 +123,12 @@ class _Ordered(NamedTuple):
 
 async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
     """Ask once after the task of a purchase. What failed, is parked or is in doubt is so in the
-    store when this returns. Raises OrdersDamaged for its page.
+    store when this returns. Raises OrdersDamaged where nobody can read how long to wait, or which
+    task it is.
     """
     orders = await page(hand, ref.batch, ref.page)
     ordered = _Ordered(orders.terms, orders.order(ref.number))
-    try:
-        purchase = await _purchase(hand, uid)
-    except OrdersDamaged:
-        return await _in_doubt(hand, uid, seen)
+    purchase = await _purchase(hand, uid)
     age_s = _age_s(hand, purchase)
     naming = Naming(seen.apart, seen.other_name, seen.other_times, seen.by_its_id)
     answer = await hand.gateway.query(str(purchase.task_id), apart=naming.apart)
@@ -148,16 +146,27 @@ async def look(hand: Hand, ref: Ref, uid: str, seen: Seen) -> Seen:
     return await _seen(hand, ordered, purchase, known, outcome)
 
 
-async def _in_doubt(hand: Hand, uid: str, seen: Seen) -> Seen:
-    """Hold a purchase in doubt of which nobody can read the task: where its claim can be read, the
-    store says so. Otherwise each reader finds what is damaged.
+async def given_up(hand: Hand, uid: str) -> Seen:
+    """Wait no longer for a task whose page is damaged, or that nobody can read. It is in doubt
+    then: where its claim can be read, the store says so; otherwise each reader finds what is
+    damaged.
     """
     with suppress(OrdersDamaged):
-        claim = await hand.line(told_of(uid, "intent"))
-        if claim is not None and claim.state == "intent":
-            told = unreadable(claim, hand.now())
-            await hand.put(answer_name(told), journal_line(told))
-    return replace(seen, state="damaged")
+        if await _is_unknown(hand, uid):
+            claim = await hand.line(told_of(uid, "intent"))
+            if claim is not None and claim.state == "intent":
+                told = unreadable(claim, hand.now())
+                await hand.put(answer_name(told), journal_line(told))
+    return Seen("damaged")
+
+
+async def _is_unknown(hand: Hand, uid: str) -> bool:
+    """True if nobody can read which task a purchase has."""
+    try:
+        await _purchase(hand, uid)
+    except OrdersDamaged:
+        return True
+    return False
 
 
 async def _seen(

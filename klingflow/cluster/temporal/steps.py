@@ -257,8 +257,9 @@ class Steps:
         """Poll a task until it is over. `is_new`: this execution has bought it."""
         try:
             seen = await self._seen(order, is_new=is_new)
-        except OrdersDamaged:  # nobody can say how long to wait
-            seen = Seen("damaged")
+        except OrdersDamaged:
+            await self._unless_lost()
+            seen = await bringing.given_up(self._hand, order.uid)
         if seen.again:
             again = (order.as_json(), seen.again, seen.is_claimed)
             await self._telling.tell("again", *again)
@@ -307,7 +308,15 @@ class Steps:
             try:
                 return await bringing.bring(self._hand, uid, seen, self._scratch, last)
             except OrdersDamaged:
+                await self._unless_lost()
                 return Brought("undelivered")
+
+    async def _unless_lost(self) -> None:
+        """Raise ApplicationError where the store has lost what it had: hosts and locks give that
+        back, and a person says when all have. Until then nothing is given up for want of it.
+        """
+        if await self.mind_store(account_of(activity.info().task_queue)):
+            raise ApplicationError(_("the store has lost what it had"), type="StoreLost")
 
     def _until_next(self, terms: Terms, tier: str, seen: Seen, blind: int) -> float:
         """Seconds until a task is asked after."""
@@ -360,15 +369,9 @@ class Steps:
                 kind = type(error).__name__
             except Exception as error:
                 kind = type(error).__name__
-                self._told(
-                    _(
-                        "{now} {activity_type}: {kind}: {error}",
-                        now=_now(),
-                        activity_type=errand.stage if errand else activity.info().activity_type,
-                        kind=kind,
-                        error=error,
-                    )
-                )
+                what = errand.stage if errand else activity.info().activity_type
+                line = _("{what}: {kind}: {error}", what=what, kind=kind, error=error)
+                self._told(f"{_now()} {line}")
         raise ApplicationError(_("{kind} on this host", kind=kind), type=kind)
 
 
