@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from klingflow.cluster.status import Status
@@ -31,6 +33,9 @@ def test_what_is_no_limit_is_refused(given: dict[str, Json]) -> None:
 
 
 def test_what_is_set_aside_is_money(capsys: pytest.CaptureFixture[str]) -> None:
-    """With two places, as everywhere."""
-    _show(Status((), (), running=1, places=5, per_minute=30.0, spend="30.0", currency="CNY"))
+    """With two places, as everywhere; and of how much, where an account has a limit."""
+    status = Status((), (), running=1, places=5, per_minute=30.0, spend="30.0", currency="CNY")
+    _show(status)
     assert capsys.readouterr().out == "1 of 5 running, 30 creates a minute, 30.00 CNY set aside\n"
+    _show(replace(status, max_spend="500"))
+    assert capsys.readouterr().out.endswith(", 30.00 of 500.00 CNY set aside\n")

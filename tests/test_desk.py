@@ -397,6 +397,7 @@ def test_a_desk_that_lost_count_of_what_was_spent_buys_nothing(
         made.account.say(Said(number, settings), told=True, spend=spend)
     assert (made.account.settings, made.account.tempo.places.limit) == (settings, 7)
     assert ("lost count" in made.status(0.0)["halted"]) is halted
+    assert made.status(0.0)["max_spend"] == most
     assert len(granted(made)) == (0 if halted else 2)
     made.account.say(Said(3, settings), told=True, spend=True)
     assert made.halted == ""

@@ -253,7 +253,6 @@ class Desk(Intake):
     def status(self, now: float) -> dict[str, Json]:
         """Return what a person is told."""
         return {
-            "settings": self.account.settings.as_json(),
             "per_minute": round(60 * self.account.tempo.pace.per_s, 3),
             "places": self.account.tempo.places.limit,
             "running": self.running,
@@ -262,6 +261,7 @@ class Desk(Intake):
             "way_out": self.way_out,
             "pause_s": round(max(0.0, self._free_at(now) - now), 3),
             "spend": str(self.account.caps.spend),
+            "max_spend": self.account.settings.as_json()["max_spend"],
             "currency": self.account.caps.currency,
             "batches": [batch.told() for batch in self.batches.values()],
             "over": list(self._over),

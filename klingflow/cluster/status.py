@@ -35,7 +35,7 @@ class Status:
     """`batches` are those that it works on, `over` those that it is through with, `capped` the caps
     that left orders of these out; `coming` are the attempts whose videos are on their way, and
     `hosts` says how many creates each has sent. `halted` says why nothing is bought, `way_out` what
-    ends that.
+    ends that. `spend` is set aside of at most `max_spend`, in `currency`.
     """
 
     batches: tuple[BatchStatus, ...]
@@ -49,6 +49,7 @@ class Status:
     places: int = 0
     per_minute: float = 0.0
     spend: str = "0"
+    max_spend: str | None = None
     currency: str | None = None
 
     @classmethod

@@ -140,15 +140,22 @@ def _show_hosts(hosts: Sequence[Host], sent: Mapping[str, int]) -> None:
             console.say(_("  host {host}: gone; {sent} sent", host=name, sent=number))
 
 
+def _spend(status: Status) -> str:
+    """Return what is set aside, and of how much where that is limited."""
+    spend = f"{Decimal(status.spend):.2f}"
+    if status.max_spend is not None:
+        spend = _("{spend} of {most}", spend=spend, most=f"{Decimal(status.max_spend):.2f}")
+    return f"{spend} {status.currency or ''}".strip()
+
+
 def _show(status: Status) -> None:
-    spend = f"{Decimal(status.spend):.2f} {status.currency or ''}".strip()
     console.say(
         _(
             "{running} of {places} running, {per_minute:g} creates a minute, {spend} set aside",
             running=status.running,
             places=status.places,
             per_minute=status.per_minute,
-            spend=spend,
+            spend=_spend(status),
         )
     )
     if status.halted:
