@@ -497,6 +497,16 @@ async def test_a_full_disk_is_permanent_and_gives_its_room_back(
     assert names_in(tmp_path) == []
 
 
+async def test_a_folder_in_the_way_of_an_unfinished_file_is_named(tmp_path: Path) -> None:
+    """It is the user's to move, and lies beside the place of the video."""
+    target = tmp_path / "a.mp4"
+    part_of(target).mkdir()
+    results, _ = await fetched(target, http(200, FILM))
+    (result,) = results
+    assert isinstance(result, DownloadFailed)
+    assert result.permanent and str(part_of(target)) in result.reason
+
+
 async def test_a_folder_that_cannot_be_made_is_permanent(tmp_path: Path) -> None:
     """A file where the folder should be is the user's to move."""
     (tmp_path / "outputs").write_text("a file")

@@ -96,8 +96,9 @@ async def fetch(
     except Cut as cut:
         return DownloadFailed(str(cut))
     except OSError as error:
+        where = error.filename or target  # what is in the way may be the unfinished file
         return DownloadFailed(
-            _("{target}: {error}", target=target, error=cause(error)), permanent=True
+            _("{target}: {error}", target=where, error=cause(error)), permanent=True
         )
     return DownloadFailed(
         _("not finished after {deadline_s:g} minutes", deadline_s=deadline_s / 60)
