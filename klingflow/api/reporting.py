@@ -8,7 +8,7 @@ from functools import partial
 
 from klingflow.api.films import spent_beside
 from klingflow.api.planning import as_known, book_of, selected_keys, standing_with_picks
-from klingflow.api.site import Wish, now, site_for, site_of
+from klingflow.api.site import Wish, now, site_for
 from klingflow.decide.filing import fact_of
 from klingflow.decide.picks import NOTHING_SAID
 from klingflow.decide.plan import make_plan
@@ -72,8 +72,9 @@ def only_tried(manifest: Manifest, record: Mapping[str, Json], wish: Wish) -> bo
     perhaps means.
     """
     is_bought = bool(record["orphans"]) or any(shot["attempts"] for shot in record["shots"])
-    tried = site_of(manifest.path, replace(wish, sandbox=True)).paths.lock
-    return not wish.sandbox and not is_bought and tried.exists()
+    if wish.sandbox or is_bought:
+        return False
+    return site_for(manifest, replace(wish, sandbox=True)).paths.lock.exists()
 
 
 def _as_written(manifest: Manifest, purchases: Sequence[Purchase]) -> list[Purchase]:
