@@ -255,6 +255,15 @@ def test_a_host_that_was_away_says_nothing_new_of_what_has_ended() -> None:
     assert second in made.batches["b1"].live
 
 
+def test_a_video_that_is_there_says_that_its_task_is_over() -> None:
+    """A server that was put back from a backup may have forgotten what it was told of the task."""
+    made = desk(1)
+    (uid,) = granted(made)
+    made.delivered(uid, well=True)
+    assert (made.running, made.ends.well) == (0, {attempt_of(uid): True})
+    assert made.status(1.0)["over"] == ["b1"]
+
+
 def test_a_batch_that_is_handed_over_again_begins_again() -> None:
     """Not while it is here; and what is claimed of it is counted once at the account."""
     made = desk(1)

@@ -197,7 +197,11 @@ class Desk(Intake):
             self.over(uid)
 
     def delivered(self, uid: str, *, well: bool) -> None:
-        """A video that was on its way is in the store, or nobody at the cluster brings it."""
+        """A video that was on its way is in the store, or nobody at the cluster brings it. Where it
+        is there, its task is over: a server from a backup may have forgotten that it was told so.
+        """
+        if well:
+            self.over(uid, comes=True)
         if self.ends.coming.get(self.ends.order_of(uid)) == attempt_or_uid(uid):
             self.ended(uid, well=well)
 
