@@ -204,10 +204,10 @@ class Follower:
     def _warn(self, status: Status) -> None:
         """Say for what a person is needed."""
         if halted := status.halted:
-            self._halt(_("{halted} ({way_out})", halted=halted, way_out=status.way_out))
+            self._say("halted", _("{halted} ({way_out})", halted=halted, way_out=status.way_out))
         for told in status.batches:
             if told.missing and told.id in self.open:
-                self._halt(told.missing)
+                self._say("halted", told.missing)
 
     async def _withdraw(self, batch: str, cap: LeftOut | None) -> None:
         """Take back what the desk has not granted of a batch, and why, where a cap held it."""
@@ -268,9 +268,7 @@ class Follower:
     async def stop(self) -> None:
         """Let the desk grant nothing more of these batches."""
         self.outcome.interrupted = True
-        self._say(
-            "leaving", "leaving", reason=_("interrupted; the cluster finishes what is on its way")
-        )
+        self._say("leaving", _("interrupted; the cluster finishes what is on its way"))
         for batch in [*self.open]:  # batches end meanwhile
             with suppress(ClusterAway):
                 await self.desk.stop(batch)
@@ -310,15 +308,11 @@ class Follower:
         """Emit an event that is about no shot."""
         self.emit({"at": now(), "event": event, **facts})
 
-    def _halt(self, reason: str) -> None:
+    def _say(self, event: EventName, reason: str) -> None:
+        """Emit an event that is about no shot, once for each reason."""
         if ("", reason) not in self._told:
             self._told.add(("", reason))
-            self.inform("halted", reason=reason)
-
-    def _say(self, why: str, event: EventName, **facts: Any) -> None:
-        if ("", why) not in self._told:
-            self._told.add(("", why))
-            self.inform(event, **facts)
+            self.inform(event, reason=reason)
 
 
 def _why_it_did_not_come(purchase: Purchase) -> tuple[EventName, dict[str, Any]] | None:
