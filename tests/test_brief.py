@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from klingflow.cluster.bringing import Seen
 from klingflow.cluster.orders import Ask, Ref
 from klingflow.cluster.queued import Order
 from klingflow.cluster.reports import Bought
@@ -28,11 +27,9 @@ ORDER = Order(ASK, UID)
         replace(ORDER, ask=replace(ASK, needs=("x-y-1",)), needs=("x-y-1",)),
         Bought(UID, "late"),
         Bought(UID, "submitted", "task_1", "std", sent=True, proven=True, host="north"),
-        Seen(),
-        Seen("succeeded", 0.5, "std", age_s=3.0, unfinished_s=2.0),
     ],
 )
-def test_what_is_told_of_a_record_makes_it_again(record: Ask | Order | Bought | Seen) -> None:
+def test_what_is_told_of_a_record_makes_it_again(record: Ask | Order | Bought) -> None:
     """Also after it has gone through JSON."""
     told = json.loads(json.dumps(record.as_json()))
     assert type(record).from_json(told) == record

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from klingflow.cluster.account import Account, Said, Settings
-from klingflow.cluster.bringing import Brought, Seen
 from klingflow.cluster.desk import Desk
 from klingflow.cluster.ends import Ends
 from klingflow.cluster.orders import Ask, OrdersDamaged, Ref, Terms
@@ -51,8 +50,6 @@ TELLING: dict[str, tuple[dict[str, Any], Read]] = {
         Bought("u-1", "submitted", "task_1", "t", sent=True, stopped=2).as_json(),
         Bought.from_json,
     ),
-    "Seen": (Seen("running", 0.5, "t", age_s=2.0).as_json(), Seen.from_json),
-    "Brought": (Brought("again", 1.0, 2, 3, 4).as_json(), Brought.from_json),
 }
 EXACT: dict[str, tuple[dict[str, Any], Read]] = {
     "Terms": (TERMS.as_json(), Terms.from_json),
@@ -69,7 +66,6 @@ ALL = {**TELLING, **EXACT}
 # What a version without a word has in its place.
 USUAL = {
     "Bought": {"uid", "outcome"},
-    "Brought": {"state"},
     "Terms": {"batch", "lineage", "film", "origin", "store", "pages"},
     "Ask": {"ref", "uid", "key", "tier", "seconds"},
     "Order": {"ask"},

@@ -6,17 +6,14 @@ final is made once in the store, and everybody reads the same of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import anyio.to_thread
 
-from klingflow.cluster import versions
-from klingflow.cluster.brief import brief
 from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.hands import page
 from klingflow.cluster.orders import OrdersDamaged, Ref, Terms, failed, unreadable
@@ -41,7 +38,7 @@ from klingflow.ledger.handed_over import bought_again
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.moments import moment
-from klingflow.model import Failure, FailureKind, Json, Purchase
+from klingflow.model import Failure, FailureKind, Purchase
 from klingflow.words import _
 
 # How a task was found. `blind`: the key or the balance is refused, which says nothing of the task.
@@ -82,15 +79,6 @@ class Seen:
         """True if nobody at the cluster looks after the task any more."""
         return self.state in _FINAL
 
-    def as_json(self) -> dict[str, Json]:
-        """Return it as JSON."""
-        return brief(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of. Raises UsageError as `versions.read`."""
-        return versions.read(cls, document, _("what a host has seen"))
-
 
 @dataclass(frozen=True, slots=True)
 class Brought:
@@ -103,15 +91,6 @@ class Brought:
     tries: int = 0
     received_bytes: int = 0
     size_bytes: int = 0
-
-    def as_json(self) -> dict[str, Json]:
-        """Return it as JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Json]) -> Self:
-        """Return what `as_json` made the document of. Raises UsageError as `versions.read`."""
-        return versions.read(cls, document, _("what a host has brought"))
 
 
 class _Ordered(NamedTuple):
