@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -467,6 +468,21 @@ async def test_a_person_speaks_to_the_desk(
         await desk.go_on()
         status = await desk.status()
         assert status and not status.halted
+
+
+@pytest.mark.parametrize("ahead_s", [90.0, 5400.0, -5400.0])
+async def test_hosts_are_heard_of_whatever_this_machines_clock_says(
+    server: Server, store: FolderStore, tmp_path: Path, ahead_s: float
+) -> None:
+    """A run that hears of no host would wait for one without end."""
+    account = f"ahead{ahead_s:.0f}"
+    desk = DeskClient(await connect(server.address), account, wall=lambda: time.time() + ahead_s)
+    async with a_host(server, store, tmp_path / "north", account, Scripted([])):
+
+        async def is_there() -> bool:
+            return bool(await desk.hosts())
+
+        await until(is_there)
 
 
 async def test_the_server_says_what_time_it_is(server: Server) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PATIENCE: Final = timedelta(seconds=10)
 # A host asks for work at least once a minute.
 _SEEN_S: Final = 75.0
+# A host's last word is not later than now, except for the time that an answer takes.
+_SPARE_S: Final = 5.0
 # So many other accounts are looked at.
 _MOST_DESKS: Final = 20
 # So many shots are looked at to see which host does what, and so many of them at once.
@@ -101,11 +103,17 @@ class Host:
 
 
 class DeskClient:
-    """The desk of an account, as a person speaks to it. All raise ClusterAway."""
+    """The desk of an account, as a person speaks to it. All raise ClusterAway. `wall` gives this
+    machine's time, which may be wrong.
+    """
 
-    def __init__(self, client: Client, account: str) -> None:
+    def __init__(
+        self, client: Client, account: str, *, wall: Callable[[], float] = time.time
+    ) -> None:
         self._client = client
         self._account = account
+        self._wall = wall
+        self._server_ahead_s: float | None = None  # of the monotonic clock; None: not measured
 
     @property
     def account(self) -> str:
@@ -154,8 +162,12 @@ class DeskClient:
 
     async def clock_s(self) -> float:
         """Return how many seconds this machine's clock is ahead of the server's."""
+        before = self._wall()
+        return before - await self._server_s()
+
+    async def _server_s(self) -> float:
+        """Return the server's time, by a workflow of which nothing stays to be done."""
         name = f"clock-{uuid4()}"
-        before = time.time()
         try:
             handle = await self._client.start_workflow(
                 "Clock", id=name, task_queue="klingflow-clock", rpc_timeout=_PATIENCE
@@ -164,10 +176,10 @@ class DeskClient:
             await handle.terminate(_("it has said what time it is"))
         except RPCError as error:
             raise _away(error) from error
-        return before - began
+        return began
 
     async def hosts(self) -> list[str]:
-        """Return the hosts whose workers are there."""
+        """Return the hosts whose workers are there, by the server's clock."""
         from temporalio.api.enums.v1 import TaskQueueType  # for start-up
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
@@ -181,9 +193,24 @@ class DeskClient:
             told = await self._client.workflow_service.describe_task_queue(asked, timeout=_PATIENCE)
         except RPCError as error:
             raise _away(error) from error
-        oldest = time.time() - _SEEN_S
-        live = [p for p in told.pollers if p.last_access_time.seconds >= oldest]
-        return sorted({poller.identity for poller in live})
+        seen = {poller.identity: poller.last_access_time.seconds for poller in told.pollers}
+        oldest = await self._now_s(max(seen.values(), default=0)) - _SEEN_S
+        return sorted(identity for identity, seen_s in seen.items() if seen_s >= oldest)
+
+    async def _now_s(self, newest: float) -> float:
+        """Return the server's time, as far as it is needed to judge the last words of hosts, the
+        `newest` of which is given. This machine's time will do unless that would be a strange word:
+        then the server is asked, once, and again only for a word that comes from the future.
+        """
+        ahead_s = self._server_ahead_s
+        now_s = self._wall() if ahead_s is None else time.monotonic() + ahead_s
+        is_future = newest > now_s + _SPARE_S
+        is_past = ahead_s is None and newest < now_s - _SEEN_S
+        if not newest or not (is_future or is_past):
+            return now_s
+        now_s = await self._server_s()
+        self._server_ahead_s = now_s - time.monotonic()
+        return now_s
 
     async def others(self) -> list[str]:
         """Return the other accounts that have a desk here, and hosts."""
@@ -193,7 +220,10 @@ class DeskClient:
             names = {desk.id.removeprefix(desk_of("")) async for desk in found}
         except RPCError as error:
             raise _away(error) from error
-        others = [DeskClient(self._client, name) for name in sorted(names - {self._account})]
+        others = [
+            DeskClient(self._client, name, wall=self._wall)
+            for name in sorted(names - {self._account})
+        ]
         return [other.account for other in others if await other.hosts()]
 
     async def busy(self) -> list[Host]:
