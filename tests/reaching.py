@@ -1,14 +1,18 @@
-"""Which test modules reach a library, by the imports of all of ours that they import; or start a
-program, which may use any library. The others say the same with any version of the libraries.
+"""Which test modules a version of a library may make fail: `.ci/lowest` runs them, and
+`python -m tests.reaching` prints their files. A new test file is one of them, with two exceptions:
 
-`python -m tests.reaching` prints the files of those that do: `.ci/lowest` runs them.
+- It reaches no library, by the imports of all of ours that it imports, and starts no program.
+- It is named after a module of ours, and neither of the two names a library. Such a file looks at
+  what that module does. What a library does under it is looked at by the file that is named after
+  the module that calls the library, and by the files that are named after no module: these run
+  whole commands.
 """
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -26,14 +30,19 @@ def is_foreign(name: str) -> bool:
     return top not in known or name == _PROGRAMS
 
 
-def reached(module: str, imports: Callable[[str], frozenset[str]]) -> frozenset[str]:
-    """Return the foreign modules that a module of ours imports, itself or by others of ours."""
+def followed(module: str, imports: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    """Return all that a module of ours imports, itself or by others of ours."""
     seen, left = {module}, [module]
     while left:
         found = imports(left.pop()) - seen
         seen |= found
         left += [name for name in found if name.partition(".")[0] in OURS]
-    return frozenset(filter(is_foreign, seen))
+    return frozenset(seen)
+
+
+def reached(module: str, imports: Callable[[str], frozenset[str]]) -> frozenset[str]:
+    """Return the foreign modules that a module of ours imports, itself or by others of ours."""
+    return frozenset(filter(is_foreign, followed(module, imports)))
 
 
 @cache
@@ -61,10 +70,50 @@ def _named(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def is_named_after(test: str, module: str) -> bool:
+    """True if a test module has the name of one of ours: of a module, or with its room's before."""
+    name, parts = test.rpartition(".test_")[2], module.split(".")
+    return any(name == "_".join(parts[start:]) for start in range(1, len(parts)))
+
+
+def is_near(test: str, ours: Mapping[str, bool]) -> bool:
+    """True if a test module is to run that reaches a library. `ours` says of each of our modules
+    whether it names one; a room does as its modules do.
+    """
+    named = [module for module in ours if is_named_after(test, module)]
+    within = tuple(f"{module}." for module in named)
+    return not named or any(
+        ours[module] for module in ours if module in named or module.startswith(within)
+    )
+
+
 @cache
 def reached_by(module: str) -> frozenset[str]:
     """Return the foreign modules that a module here imports."""
     return reached(module, imports_of)
+
+
+def names_foreign(module: str) -> bool:
+    """True if a module here imports a library itself, or what starts programs."""
+    return any(map(is_foreign, imports_of(module)))
+
+
+@cache
+def ours() -> dict[str, bool]:
+    """Return each module of klingflow, and whether it names a library."""
+    files = (path.relative_to(ROOT) for path in (ROOT / "klingflow").rglob("*.py"))
+    names = (".".join(file.with_suffix("").parts).removesuffix(".__init__") for file in files)
+    return {name: names_foreign(name) for name in sorted(names)}
+
+
+@cache
+def chosen() -> dict[str, Path]:
+    """Return each test module that a version of a library may make fail, and its file."""
+    return {
+        module: path
+        for module, path in modules().items()
+        if reached_by(module) and (names_foreign(module) or is_near(module, ours()))
+    }
 
 
 def modules() -> dict[str, Path]:
@@ -73,6 +122,5 @@ def modules() -> dict[str, Path]:
 
 
 if __name__ == "__main__":
-    for module, path in modules().items():
-        if reached_by(module):
-            print(path.relative_to(ROOT))
+    for path in chosen().values():
+        print(path.relative_to(ROOT))

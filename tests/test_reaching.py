@@ -37,15 +37,59 @@ def test_imports_are_followed_through_what_is_ours(name: str, foreign: set[str])
     assert reaching.reached(f"tests.{name}", imports.__getitem__) == foreign
 
 
-@pytest.mark.parametrize("name", ["test_run", "test_cases", "test_http", "test_docs"])
-def test_what_runs_klingflow_or_reads_a_manifest_is_chosen(name: str) -> None:
-    """By a process, or by what it imports, inside of functions too."""
-    assert reaching.reached_by(f"tests.{name}")
+OURS = {
+    "klingflow": False,
+    "klingflow.media": False,
+    "klingflow.media.frames": True,
+    "klingflow.media.sizes": False,
+    "klingflow.desk": False,
+    "klingflow.desk.orders": False,
+}
 
 
-@pytest.mark.parametrize("name", ["test_hazard", "test_lasting", "test_sums"])
+@pytest.mark.parametrize(
+    ("test", "is_near"),
+    [
+        ("frames", True),
+        ("media_frames", True),
+        ("sizes", False),
+        ("media_sizes", False),
+        ("media", True),  # by one of its modules
+        ("desk", False),
+        ("orders_again", True),  # of no module
+        ("klingflow_media_sizes", True),
+    ],
+)
+def test_a_file_is_left_out_if_its_module_names_no_library(test: str, is_near: bool) -> None:
+    assert reaching.is_near(f"tests.test_{test}", OURS) is is_near
+
+
+@pytest.mark.parametrize("name", [
+    "test_run",  # of no module: whole runs
+    "test_docs",
+    "test_cases",
+    "test_http",  # of a module that names a library
+    "test_temporal",  # of a package that does
+    "test_schema",  # which names one itself
+])  # fmt: skip
+def test_what_a_library_may_make_fail_is_chosen(name: str) -> None:
+    assert f"tests.{name}" in reaching.chosen()
+
+
+@pytest.mark.parametrize("name", [
+    "test_hazard",  # reaches no library
+    "test_moves",  # of a module that names none
+    "test_take",
+])  # fmt: skip
 def test_what_no_library_can_change_is_left_out(name: str) -> None:
-    assert not reaching.reached_by(f"tests.{name}")
+    assert f"tests.{name}" in reaching.modules()
+    assert f"tests.{name}" not in reaching.chosen()
+
+
+@pytest.mark.parametrize("module", [name for name, is_user in reaching.ours().items() if is_user])
+def test_each_module_that_names_a_library_is_tried(module: str) -> None:
+    """By a chosen file that imports it, itself or by what is ours."""
+    assert module in _followed()
 
 
 @pytest.mark.parametrize("requirement", [
@@ -67,10 +111,16 @@ def _packed() -> dict[str, set[str]]:
 
 
 @cache
+def _followed() -> set[str]:
+    """All that some chosen test module imports, by what is ours."""
+    every = (reaching.followed(name, reaching.imports_of) for name in reaching.chosen())
+    return {module for found in every for module in found}
+
+
+@cache
 def _reached() -> set[str]:
-    """The libraries that some test module reaches."""
-    every = (found for module in reaching.modules() for found in reaching.reached_by(module))
-    return {found.partition(".")[0] for found in every}
+    """The libraries that some chosen test module reaches."""
+    return {found.partition(".")[0] for found in filter(reaching.is_foreign, _followed())}
 
 
 def _plain(name: str) -> str:
