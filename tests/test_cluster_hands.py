@@ -74,7 +74,7 @@ def boxes(state: Path) -> list[Path]:
     (
         refused(401, "invalid_api_key", "no such key"),
         "answer",
-        Bought("", "rejected", kind="key", stops=True, sent=True),
+        Bought("", "limited", kind="key", stops=True, sent=True),
     ),
     (UNSENT, "answer", Bought("", "unsent", kind="not_sent")),
     (LOST, "doubt", Bought("", "in_doubt", kind="unknown", sent=True, proven=True)),

@@ -328,12 +328,48 @@ def test_a_refused_key_halts_all_until_a_person_says_so() -> None:
     """Tasks on their way go on. Each host has a key of its own, so it is named."""
     made = desk(5, Settings(Rate(6000, 60.0), 2))
     first, _ = granted(made)
-    told = Bought(first, "rejected", kind="quota", reason="no money", sent=True, stops=True)
-    made.bought(replace(told, host="north"), 1.0, 0.5)
+    made.bought(of_the_account(first, "north"), 1.0, 0.5)
     assert granted(made, 60.0) == []
     assert made.status(60.0)["halted"] == "the gateway refuses us (quota): no money (host north)"
     made.go_on()
     assert len(granted(made, 60.0)) == 1
+
+
+def of_the_account(uid: str, host: str = "north") -> Bought:
+    """The gateway refuses the account with this shot."""
+    told = Bought(uid, "limited", kind="quota", reason="no money", sent=True, stops=True)
+    return replace(told, host=host)
+
+
+def test_what_was_refused_with_the_account_is_bought_once_a_person_says_so() -> None:
+    """As another try, which is no retry, at the pace of before; it is set aside once, and comes
+    after the others, which it would hold up if it was refused for its own sake.
+    """
+    made = desk(3, Settings(Rate(6000, 60.0), 1))
+    before = made.account.tempo.state()["places"]
+    (first,) = granted(made)
+    made.bought(of_the_account(first), 1.0, 0.5)
+    assert made.account.tempo.state()["places"] == before
+    made.go_on()
+    bought = []
+    for n in range(1, 4):
+        (uid,) = granted(made, 60.0 * n)
+        made.bought(submitted(uid), 60.0 * n, 0.5)
+        made.over(uid)
+        bought.append(uid)
+    assert bought == [ask(1).uid, ask(2).uid, next_try(first)]
+    assert made.account.caps.tasks == 3
+    assert made.status(300.0)["batches"] == []
+
+
+def test_what_was_refused_with_the_account_is_let_go_of_with_its_batch() -> None:
+    """Where the person stops it instead."""
+    made = desk(1)
+    (uid,) = granted(made)
+    made.bought(of_the_account(uid), 1.0, 0.5)
+    assert made.status(2.0)["batches"][0]["waiting"] == 1
+    made.stop("b1")
+    assert made.status(2.0)["batches"] == [] and made.account.caps.tasks == 0
 
 
 def test_a_host_that_misses_what_the_store_had_halts_all_until_it_goes_on() -> None:

@@ -146,9 +146,12 @@ def test_a_claim_answers_an_order_of_the_same_body_and_gateway(
     ("not_sent", "not_sent", True),
     ("not_sent", "withdrawn", False),
     ("moderation", "", False),
-    ("key", "", False),
+    ("key", "", True),
+    ("quota", "", True),
 ])  # fmt: skip
-def test_what_passes_is_tried_again(kind: FailureKind, code: str, again: bool) -> None:
+def test_what_is_not_about_the_shot_is_tried_again(
+    kind: FailureKind, code: str, again: bool
+) -> None:
     """Then the ledger holds the intent of the next try at once: no moment is without one."""
     answer = rejected(kind, code)
     after = following(answer)

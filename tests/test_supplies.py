@@ -39,6 +39,7 @@ END: dict[str, Json] = {"from": "opening", "frame": "last"}
 WHOLE: dict[str, Json] = {"from": "opening"}
 ACCEPTED = said(id="task_2", model="kling-3.0-720p", status="queued")
 LIMITED = Failure("limited", "1302", "slow down")
+NO_MONEY = Failure("quota", "1102", "resource pack depleted")
 REFUSED = Failure("moderation", "1301", "no")
 BUSY = Failure("capacity", "1", "server busy")
 OPENING = order("opening")
@@ -94,11 +95,14 @@ def sent(hand: Hand) -> Json:
 # ---------------------------------------------------------------- what became of an order
 
 
-async def test_an_order_ends_with_the_try_that_was_sold(store: FolderStore, tmp_path: Path) -> None:
-    """A limit passes: the next try is what came of the order."""
+@pytest.mark.parametrize("why", [LIMITED, NO_MONEY])
+async def test_an_order_ends_with_the_try_that_was_sold(
+    store: FolderStore, tmp_path: Path, why: Failure
+) -> None:
+    """A limit passes, and a balance is filled: the next try is what came of the order."""
     with a_hand(store, tmp_path / "host") as hand:
         assert await end_of(hand, OPENING.uid) == ("nobody", None)
-        put(store, "answer", advance(OPENING, "refused", LATER, error=LIMITED))
+        put(store, "answer", advance(OPENING, "refused", LATER, error=why))
         assert (await end_of(hand, OPENING.uid))[0] == "coming"
         second = replace(OPENING, uid=next_try(OPENING.uid) or "")
         bought = advance(second, "accepted", LATER, task_id="task_1")
@@ -152,6 +156,7 @@ COME = advance(advance(SOLD_AGAIN, "succeeded", LATER), "downloaded", LATER, sha
     ([("intent", OPENING)], Claims(1)),
     ([("answer", SOLD)], Claims(1)),
     ([("answer", advance(OPENING, "refused", LATER, error=LIMITED))], Claims(1)),
+    ([("answer", advance(OPENING, "refused", LATER, error=NO_MONEY))], Claims(1)),
     ([("answer", advance(OPENING, "refused", LATER, error=REFUSED))], Claims(0, has_come=False)),
     ([("done", AGAIN)], Claims(1)),
     ([("done", AGAIN), ("answer", SOLD_AGAIN)], Claims(2)),

@@ -396,9 +396,14 @@ async def test_what_cannot_be_played_again_begins_anew(
 async def test_a_key_that_is_refused_halts_the_desk(
     server: Server, store: FolderStore, tmp_path: Path
 ) -> None:
-    """With the reason; a second shot is not tried until a person says so."""
-    hand_over(store, [order("alley"), order("bridge")], batch=BATCH)
-    gateway = Scripted([refused(401, "invalid_api_key", "no such key")])
+    """With the reason; a second shot is not tried until a person says so. Then both are bought, the
+    refused one by its next try.
+    """
+    hand_over(store, [order("alley"), order("bridge")], batch=BATCH, poll_floor_s=0.05)
+    gateway = Scripted(
+        [refused(401, "invalid_api_key", "no such key"), ACCEPTED, said(id="task_2", model="t")],
+        [said(status="in_progress")] * 9999,
+    )
     desk = await desk_at(server, "halted")
     async with a_host(server, store, tmp_path / "north", "halted", gateway):
         await desk.hand_over(BATCH, "film", 1, Caps().state())
@@ -408,7 +413,11 @@ async def test_a_key_that_is_refused_halts_the_desk(
             return bool(cast(Status, await desk.status()).halted)
 
         await until(is_halted)
-    assert len(gateway.asked) == 1
+        assert len(gateway.asked) == 1
+        await desk.go_on()
+        await until(has(store, "002.answer"))
+    creates = [one.rpartition("/")[2] for one in gateway.asked if one.startswith("create")]
+    assert creates == ["alley", "bridge", "alley"]
 
 
 async def test_a_host_with_another_store_keeps_no_batch(

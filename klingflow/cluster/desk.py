@@ -228,22 +228,31 @@ class Desk(Intake):
         self.standing.missed(host, why)
 
     def _again(self, grant: Grant, told: Bought, now: float, u: float) -> None:
-        order, running = grant.order, self.running - 1
+        """Let an order be tried once more. One that was refused with the account comes after the
+        others of its batch: if it is refused again, it does not hold them up.
+        """
+        order = grant.order
         batch = self.batches[order.ask.ref.batch]
         del batch.live[order.uid]
-        if told.outcome == "limited" and told.sent:
-            self.account.tempo.limited(now, grant.at, told.retry_after_s, u, running)
-        elif told.outcome == "late" and not told.stopped:
-            self.account.tempo.in_time.refused(now, grant.at, len(self._granted))
-        elif told.outcome == "unsent" and told.host:  # not of a host that died before it had sent
-            self.standing.not_sent(now, u)
+        self._slow_down(grant, told, now, u)
         uid = order.uid if told.outcome == "late" else next_try(order.uid)
         if uid is None or batch.stopped:
             self._release(order)
             self.ended(order.attempt, well=False)
             return self._close(batch)
         try_ = order.try_ + (uid != order.uid)
-        batch.waiting.appendleft(replace(order, uid=uid, try_=try_, claimed=False))
+        enter = batch.waiting.append if told.stops else batch.waiting.appendleft
+        enter(replace(order, uid=uid, try_=try_, claimed=False))
+
+    def _slow_down(self, grant: Grant, told: Bought, now: float, u: float) -> None:
+        """Learn from a try that bought nothing. A refusal of the account says nothing of limits."""
+        tempo = self.account.tempo
+        if told.outcome == "limited" and told.sent and not told.stops:
+            tempo.limited(now, grant.at, told.retry_after_s, u, self.running)
+        elif told.outcome == "late" and not told.stopped:
+            tempo.in_time.refused(now, grant.at, len(self._granted))
+        elif told.outcome == "unsent" and told.host:  # not of a host that died before it had sent
+            self.standing.not_sent(now, u)
 
     def _end(self, order: Order) -> None:
         batch = self.batches[order.ask.ref.batch]

@@ -239,4 +239,4 @@ def outcome_of(purchase: Purchase) -> BoughtAs:
         return "withdrawn"
     if failure and failure.kind == "not_sent":
         return "unsent"
-    return "limited" if failure and kind_of(failure).passes else "rejected"
+    return "limited" if failure and kind_of(failure).of_the_request else "rejected"

@@ -354,12 +354,14 @@ def _claimed_now(order: Purchase, host: str, nonce: str, at: str) -> Purchase:
 
 
 def is_tried_again(answer: Purchase) -> bool:
-    """True if a try bought nothing for a reason that passes, so that another try follows it."""
+    """True if a try certainly bought nothing for a reason that is not the shot's, so that another
+    try follows: a limit passes, and a person sees to a key or a balance.
+    """
     if answer.state != "rejected" or answer.error is None:
         return False
     if answer.error.kind == "not_sent":
         return not is_withdrawn(answer)
-    return kind_of(answer.error).passes
+    return kind_of(answer.error).of_the_request
 
 
 def following(answer: Purchase, order: Purchase | None = None) -> Purchase | None:

@@ -14,8 +14,9 @@ from klingflow.ledger.uids import next_try
 from klingflow.model import FailureKind, Json
 from klingflow.words import _
 
-# What became of one try. `late`: its grant is too old, and nobody has claimed it. `stale`: what was
-# claimed is another body, or at another gateway.
+# What became of one try. `limited`: it was refused, though not for the shot's sake. `late`: its
+# grant is too old, and nobody has claimed it. `stale`: what was claimed is another body, or at
+# another gateway.
 BoughtAs = Literal[
     "submitted", "limited", "unsent", "rejected", "in_doubt", "withdrawn", "stale", "late"
 ]

@@ -33,7 +33,9 @@ class Kind:
 
     @property
     def of_the_request(self) -> bool:
-        """True if an error of this kind may be about the query and not about its task."""
+        """True if an error of this kind may be about one request alone: not about the task that was
+        asked after, and not about the shot that was to be created.
+        """
         return self.stops_buying or self.passes
 
 
