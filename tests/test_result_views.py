@@ -20,7 +20,7 @@ from klingflow.ledger.book import Book
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.places import SANDBOX, site_at
 from klingflow.media.inspector import Inspector
-from klingflow.model import CapName, Failure, Json, LeftOut, Plan, Price, Purchase
+from klingflow.model import CapName, Failure, Json, LeftOut, Plan, Price, Purchase, Verb
 from klingflow.runner.context import Outcome
 from klingflow.runner.look import Looking, Remarked
 from klingflow.terminal import language
@@ -99,6 +99,19 @@ def test_what_was_never_bought_is_one_line(capsys: Capture) -> None:
     ]
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_has_one_reason_is_one_line(capsys: Capture, verb: Verb) -> None:
+    """Whatever it is: a cluster that holds a whole film, an outage that leaves ten doubts."""
+    plan = plan_of(*(action(verb, f"s{n}") for n in range(7)))
+    show(result(plan, code=ExitCode.UNSETTLED))
+    show(result(plan, code=ExitCode.UNSETTLED), quiet=True)
+    named = "s0, s1, s2, s3, s4 and 2 more"
+    lists = int(VERBS[verb].needs_attention)
+    out, err = capsys.readouterr()
+    assert out.count("because") == out.count(f" {named}  because") == lists
+    assert err.splitlines() == [f"film: {named}: {VERBS[verb].noun}: because"] * lists
+
+
 def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> None:
     """It was to be bought again."""
     show(result(plan_of(action("changed", "a")), capped={(0, "a"): "max_spend"}))
@@ -107,7 +120,8 @@ def test_what_a_cap_stopped_is_listed_although_it_is_kept(capsys: Capture) -> No
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_twenty_are_listed_and_the_others_counted(capsys: Capture, quiet: bool) -> None:
-    plan = plan_of(*(action("failed", f"s{n}") for n in range(22)), path="my film.yaml")
+    failed = [replace(action("failed", f"s{n}"), reason=f"because {n}") for n in range(22)]
+    plan = plan_of(*failed, path="my film.yaml")
     show(result(plan, code=ExitCode.FAILED), quiet=quiet)
     out, err = capsys.readouterr()
     lines = (err if quiet else out).splitlines()
@@ -143,16 +157,18 @@ def test_troubles_are_always_said(capsys: Capture) -> None:
 
 
 def test_videos_to_look_at_are_listed(capsys: Capture) -> None:
-    """In words, and the first twenty of them."""
+    """In words, the alike in one line, and the first twenty lines of them."""
     remarks: list[dict[str, Json]] = [{"kind": "black"}, {"kind": "no_sound"}]
-    seen = [Remarked(0, f"s{n}", remarks) for n in range(21)]
+    short = [Remarked(0, f"t{n}", [{"kind": "shorter", "got": n, "bought": 99}]) for n in range(20)]
+    seen = [Remarked(0, "s0", remarks), Remarked(0, "s1", remarks), *short[1:]]
+    seen += [Remarked(0, "u", [{"kind": "frozen"}])]
     found = result(plan_of(action("keep", "s0", done("s0"))))
     show(replace(found, looking=Looking(remarked=[*seen, Remarked(1, "other", remarks)])))
     lines = capsys.readouterr().out.splitlines()[:-1]
     assert lines[:3] == [
         "film: 1 kept.",
-        "Look at 21 videos:",
-        "    s0   black throughout, has no sound, and sound was bought",
+        "Look at 22 videos:",
+        "    s0, s1  black throughout, has no sound, and sound was bought",
     ]
     assert lines[-1] == "  … and 1 more: klingflow status film.yaml"
 

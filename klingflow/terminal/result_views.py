@@ -47,11 +47,6 @@ class _Part:
     attention: list[tuple[Action, str]]
     remarked: list[Remarked]
 
-    @property
-    def rest(self) -> int:
-        """The number of lines of `attention` that are not shown."""
-        return len(self.attention) - _SHOWN
-
 
 def show_result(
     result: Result, sites: Sequence[Site], books: Sequence[Book], *, quiet: bool
@@ -138,22 +133,25 @@ def _said(action: Action, cap: LeftOut | None) -> str:
 def _warn(parts: Sequence[_Part], sites: Sequence[Site], stopped: str) -> None:
     """Print on stderr what needs a person, and why the run stopped."""
     for part, site in zip(parts, sites, strict=True):
-        for action, reason in part.attention[:_SHOWN]:
+        alike: dict[tuple[str, str], list[str]] = {}
+        for action, reason in part.attention:
+            alike.setdefault((VERBS[action.verb].noun, reason), []).append(action.key)
+        for (noun, reason), keys in [*alike.items()][:_SHOWN]:
             console.warn(
                 _(
                     "{title}: {key}: {noun}: {reason}",
                     title=part.title,
-                    key=action.key,
-                    noun=VERBS[action.verb].noun,
+                    key=named(keys),
+                    noun=noun,
                     reason=reason,
                 )
             )
-        if part.rest > 0:
+        if (rest := len(alike) - _SHOWN) > 0:
             console.warn(
                 _(
                     "{title}: {rest} more: klingflow status {named}",
                     title=part.title,
-                    rest=part.rest,
+                    rest=rest,
                     named=site.named,
                 )
             )
@@ -184,9 +182,11 @@ def _show_remarks(remarked: Sequence[Remarked], site: Site) -> None:
     console.say(
         _("Look at {videos}:", videos=many(len(remarked), "{number} video", "{number} videos"))
     )
-    shown = remarked[:_SHOWN]
-    console.table([["", one.key, joined(", ", map(in_words, one.remarks))] for one in shown])
-    if (more := len(remarked) - _SHOWN) > 0:
+    alike: dict[str, list[str]] = {}
+    for one in remarked:
+        alike.setdefault(joined(", ", map(in_words, one.remarks)), []).append(one.key)
+    console.table([["", named(keys), said] for said, keys in [*alike.items()][:_SHOWN]])
+    if (more := len(alike) - _SHOWN) > 0:
         console.say(_("  … and {more} more: klingflow status {named}", more=more, named=site.named))
 
 
@@ -206,17 +206,12 @@ def _unseen(result: Result) -> str:
 
 
 def _lines(part: _Part) -> list[list[Part]]:
-    """Return a line for each take of `attention`; one for all that are left out, or were never
-    bought, for the same reason.
-    """
-    lines: dict[tuple[str, str], tuple[Painted, str, list[str]]] = {}
+    """Return a line for all takes of `attention` that have the same mark and reason."""
+    lines: dict[tuple[Painted, str], list[str]] = {}
     for action, reason in part.attention:
-        is_left_out = action.key in part.plan.left_out
-        mark = mark_of(action, is_left_out=is_left_out)
-        is_alike = is_left_out or action.verb == "create"
-        shared = "" if is_alike else action.key
-        lines.setdefault((shared, reason), (mark, reason, []))[2].append(action.key)
-    return [[mark, named(keys), reason] for mark, reason, keys in lines.values()]
+        mark = mark_of(action, is_left_out=action.key in part.plan.left_out)
+        lines.setdefault((mark, reason), []).append(action.key)
+    return [[mark, named(keys), reason] for (mark, reason), keys in lines.items()]
 
 
 def _bought(result: Result) -> str:
