@@ -66,7 +66,9 @@ def test_the_command_of_the_manual_makes_a_film(tmp_path: Path) -> None:
     """Without a key and without money, by hosts of this machine, which end with the run."""
     film, command = film_at(tmp_path)
     said = film.do(*command)
-    assert len(re.findall(r"bought as task_\S+ \(\S+\) by \S+", said)) == 3, said
+    assert said.startswith("Starting a server and two hosts on this machine"), said
+    assert "3 takes handed over to the hosts" in said
+    assert len(re.findall(r"bought as task_\S+ \(\S+\) by host-[ab]\b", said)) == 3, said
     assert [video.stat().st_size > 0 for video in film.videos()] == [True] * 3
     assert port_of(film) and until(lambda: not serves(film))
 

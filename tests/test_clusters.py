@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,11 +20,13 @@ from klingflow.cluster.ordering import ordered
 from klingflow.cluster.status import Status
 from klingflow.cluster.store import VIDEOS, FolderStore, told_of
 from klingflow.errors import ClusterAway, UsageError
+from klingflow.gateway.access import Access
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import uid_of
 from klingflow.model import Limits, Purchase
 from klingflow.runner.context import Job
+from klingflow.terminal import run_commands
 from tests.clusters import BATCH, a_store, hand_over
 from tests.harness import Pipeline, pipeline_at
 from tests.purchases import AT, LATER, ORIGIN, intent
@@ -76,6 +79,22 @@ def test_only_a_committed_lineage_is_handed_over(film: Pipeline) -> None:
     git(film, "commit", "-qm", "film: begin the ledger")
     with opened(film) as job:
         clusters.check_committed(job)
+
+
+def test_of_a_new_film_a_person_is_asked_only_to_begin_its_lock(
+    film: Pipeline, tmp_path: Path
+) -> None:
+    """Whoever says yes to a price would look for what it bought. Later the price is asked."""
+    place = cluster_place.Place(address_in(ADDRESS), a_store(tmp_path / "store"), "team")
+
+    def asked() -> str:
+        with opened(film) as job:
+            held = run_commands._Held([job], Access(ORIGIN), ORIGIN, "", place)
+            return run_commands._question(held)
+
+    assert asked().startswith("Begin ") and asked().endswith("before it is committed.")
+    begun(film)
+    assert asked().startswith("Buy 1 for 2.00 CNY")
 
 
 @needs_git
@@ -134,6 +153,9 @@ def test_an_account_is_named_after_the_gateway(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("KLINGFLOW_BASE_URL", "https://gateway.example.com:8443/v1")
     assert cluster_place.account_here(None) == "gateway.example.com-8443"
     assert cluster_place.account_here("team") == "team"
+    monkeypatch.delenv("KLINGFLOW_BASE_URL")
+    with pytest.raises(UsageError, match=r"set KLINGFLOW_BASE_URL .* or pass --account NAME"):
+        cluster_place.account_here(None)
 
 
 def run_from_python(film: Pipeline, cluster: klingflow.Cluster, copies: int = 1) -> None:
@@ -215,7 +237,7 @@ def test_what_hosts_brought_is_done_and_bought_once(
 ) -> None:
     """As in a run of one process: `done` is what was not here before, `bought` what had no task."""
     begun(film)
-    store, limits = a_store(tmp_path / "store"), Limits()
+    store, limits, told = a_store(tmp_path / "store"), Limits(), list[Any]()
     place = cluster_place.Place(address_in(ADDRESS), store, "team")
     with opened(film) as job:
         host = Host(job, store, tmp_path / "video")
@@ -240,7 +262,7 @@ def test_what_hosts_brought_is_done_and_bought_once(
             "",
             limits,
             place,
-            emit=lambda event: None,
+            emit=told.append,
             abort=lambda: None,
             detach=False,
             used=None,
@@ -248,3 +270,5 @@ def test_what_hosts_brought_is_done_and_bought_once(
     assert [action.verb for action in result.plans[0].actions] == ["keep"]
     assert result.delivered == {(0, "a")}
     assert [one.key for one in result.bought] == ([] if was_sold_before else ["a"])
+    end = {name: told[-1][name] for name in ("event", "exit_code", "bought")}
+    assert end == {"event": "end", "exit_code": 0, "bought": int(not was_sold_before)}

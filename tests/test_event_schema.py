@@ -13,6 +13,7 @@ from tests.runs import LOG
 FACTS_OF: dict[str, Json] = {
     "uid": "20260608065249123-000000000001",
     "task_id": "task_x",
+    "takes": 12,
     "tier": None,
     "host": "north",
     "predicted_tier": "kling-3.0-720p",

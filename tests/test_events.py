@@ -45,6 +45,7 @@ ROWS: dict[EventName, tuple[Label | None, Volume, str | None, bool]] = {
     "unsendable": ("failed", "loud", None, False),
     "stopped": (None, "loud", None, False),
     "leaving": (None, "loud", None, False),
+    "handed_over": (None, "plain", None, False),
     "away": (None, "loud", None, False),
     "halted": (None, "urgent", None, False),
     "silent": (None, "loud", None, False),

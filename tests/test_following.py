@@ -277,7 +277,10 @@ async def test_what_waits_for_a_person_is_told_once(
             setattr(desk, name, value)
         for _ in range(3):
             await follower._look()
-        assert [(one["event"], one["reason"]) for one in told] == [("halted", reason)]
+        assert [(e["event"], e.get("reason", e.get("takes"))) for e in told] == [
+            ("handed_over", 2),
+            ("halted", reason),
+        ]
 
 
 async def test_of_another_films_orders_nothing_is_told(tmp_path: Path) -> None:

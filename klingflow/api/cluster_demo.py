@@ -94,7 +94,7 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
     home.mkdir(parents=True, exist_ok=True)
     with (home / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
-            [*_PYTHON, "klingflow.api.cluster_demo", "worker"],
+            [*_PYTHON, "klingflow.api.cluster_demo", home.name],
             env={**without_ours(), **environ, "KLINGFLOW_STATE_DIR": str(home / "state")},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -112,8 +112,8 @@ def _worker(home: Path, environ: dict[str, str]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["worker"]:
-        work(ACCOUNT, 4, partial(print, flush=True), origin=SANDBOX)
+    if sys.argv[1:]:
+        work(ACCOUNT, 4, partial(print, flush=True), origin=SANDBOX, host=sys.argv[1])
         os._exit(0)  # as terminal/cli.py does, since the engine's threads outlive Python's own end
     else:
         main()

@@ -52,7 +52,8 @@ def _store() -> Iterator[Finding]:
 def _server(account: str | None) -> Iterator[Finding]:
     try:
         address = address_in(os.environ)
-        clock_s, (halted, way_out), hosts = asyncio.run(_asked(account))
+        name = account_here(account)
+        clock_s, (halted, way_out), hosts = asyncio.run(_asked(name))
     except KlingflowError as error:
         yield Finding(False, str(error))
         return
@@ -61,11 +62,11 @@ def _server(account: str | None) -> Iterator[Finding]:
     )
     yield _of_the_clock(clock_s)
     if hosts:
-        yield Finding(True, _("hosts: {hosts}", hosts=joined(", ", hosts)))
+        said = _("hosts of {account}: {hosts}", account=name, hosts=joined(", ", hosts))
+        yield Finding(True, said)
     else:
-        yield Finding(
-            False, _("no host works for this account: start `klingflow worker`"), needed=False
-        )
+        said = _("no host works for {account}: start `klingflow worker`", account=name)
+        yield Finding(False, said, needed=False)
     if halted:
         said = _("the desk buys nothing: {halted} ({way_out})", halted=halted, way_out=way_out)
         yield Finding(False, said, needed=False)
@@ -80,11 +81,11 @@ def _of_the_clock(clock_s: float) -> Finding:
     return Finding(not far, said, needed=False)
 
 
-async def _asked(account: str | None) -> tuple[float, tuple[str, str], list[str]]:
+async def _asked(account: str) -> tuple[float, tuple[str, str], list[str]]:
     """Return how far this clock is ahead of the server's, why the desk grants nothing and what lets
     it, and the hosts. Raises KlingflowError.
     """
-    desk = await desk_of(address_in(os.environ), account_here(account))
+    desk = await desk_of(address_in(os.environ), account)
     clock_s = await desk.clock_s()
     hosts = await desk.hosts()
     status = await desk.status() if hosts else None  # a desk without hosts answers nothing

@@ -60,6 +60,16 @@ def store_in(environ: Mapping[str, str]) -> PutOnce:
 
 
 def account_here(account: str | None) -> str:
-    """Return the account that is meant: by its name, or after the gateway in the environment."""
+    """Return the account that is meant: by its name, or after the gateway in the environment.
+    Raises UsageError where neither is there.
+    """
     base_url = os.environ.get(BASE_URL, "").strip()
+    if account is None and not base_url:
+        raise UsageError(
+            _(
+                "no account, which is named after the gateway: set {base_url} to its address, or"
+                " pass --account NAME",
+                base_url=BASE_URL,
+            )
+        )
     return account_named(account, normal_base(base_url) if base_url else "")

@@ -18,11 +18,13 @@ from klingflow.cluster import accounts
 from klingflow.cluster.address import CLAIMS, CLUSTER, Address, account_named, address_in
 from klingflow.cluster.status import Status
 from klingflow.decide.spending import spending
-from klingflow.errors import UsageError
+from klingflow.errors import ExitCode, UsageError
 from klingflow.gateway.origin import normal_base
 from klingflow.ledger.lines import headers_in
 from klingflow.model import Limits, Manifest
+from klingflow.results.account import shares
 from klingflow.results.ending import Ending, delivered, exit_code
+from klingflow.runner.events import facts_of_end
 from klingflow.words import _
 
 if TYPE_CHECKING:
@@ -91,15 +93,19 @@ def run(
     left_out = {**job.plan.left_out, **follower.left_out}
     capped = {(0, action): why for action, why in left_out.items()}
     wrong = job.write_results()
+    code = exit_code([plan], ending, capped, buying=True)
+    spent = spending([bought], plan.manifest.prices)
+    told = ExitCode.OK if detach else code  # the command's: what was handed over is its hosts'
+    follower.inform("end", **facts_of_end(told, bought, shares(spent)))
     return Result(
         plans=(plan,),
-        exit_code=exit_code([plan], ending, capped, buying=True),
+        exit_code=code,
         outcome=follower.outcome,
         bought=bought,
         records=(job.results,),
         capped=capped,
         troubles=(*unnamed, *troubles, *([wrong] if wrong else [])),
-        spending=spending([bought], plan.manifest.prices),
+        spending=spent,
         delivered=frozenset(delivered([agreed], [plan])),
     )
 
@@ -149,6 +155,13 @@ def check_committed(job: Job) -> None:
             name=lock.name,
         )
     )
+
+
+def is_uncommitted(job: Job) -> bool:
+    """True if the ledger has just got its lineage: hand nothing over."""
+    from klingflow.cluster import batches  # an extra
+
+    return batches.is_uncommitted(job)
 
 
 def _stale(key: str) -> str:

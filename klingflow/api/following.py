@@ -118,6 +118,8 @@ class Follower:
             self._about(key, "unsendable", reason=reason)
         self.handed |= {order.key for order in handed.orders} | handed.unsendable.keys()
         await self.take_up()
+        if handed.orders:
+            self.inform("handed_over", takes=len(handed.orders))
         return bool(handed.orders)
 
     def _is_wanted(self, key: str) -> bool:

@@ -34,9 +34,17 @@ from klingflow.words import _
 Tell = Callable[[str], None]
 
 
-def work(account: str | None, at_once: int, tell: Tell, *, origin: str | None = None) -> None:
+def work(
+    account: str | None,
+    at_once: int,
+    tell: Tell,
+    *,
+    origin: str | None = None,
+    host: str | None = None,
+) -> None:
     """Work for an account until a signal comes; then finish the creates that are on their way.
-    `origin` is what ledgers call the gateway, by default its address.
+    `origin` is what ledgers call the gateway, by default its address; `host` is what this machine
+    is called, by default its own name.
 
     Raises UsageError for what the environment lacks, ClusterAway, StoreAway, and LedgerBroken where
     this host must buy nothing more.
@@ -53,7 +61,8 @@ def work(account: str | None, at_once: int, tell: Tell, *, origin: str | None = 
     store = store_in(environ)
     prove(store)
     with handbox.opened(chosen_state(), store.identity) as box:
-        asyncio.run(_work(address, name, origin, store, box, at_once, tell))
+        here = host or socket.gethostname()
+        asyncio.run(_work(address, name, origin, store, box, at_once, tell, here))
 
 
 async def _work(
@@ -64,12 +73,12 @@ async def _work(
     box: handbox.HandBox,
     at_once: int,
     tell: Tell,
+    host: str,
 ) -> None:
     try:
         from klingflow.cluster.temporal import client, worker  # an extra
     except ImportError as error:
         raise engine_missing() from error
-    host = socket.gethostname()
     async with connect(os.environ[BASE_URL].strip(), os.environ[KEY].strip()) as gateway:
         hand = Hand(
             store=store,

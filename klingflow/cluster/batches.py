@@ -152,14 +152,20 @@ def _stale(left: Sequence[Purchase], manifest: Iterable[tuple[Shot, Request]]) -
     return stale
 
 
+def is_uncommitted(job: Job) -> bool:
+    """True if the ledger has just got its lineage, which copies of the film cannot share yet."""
+    return job.ledger.is_new and not job.site.in_sandbox
+
+
 def _check(job: Job) -> None:
     """Raise UsageError for a ledger of which nothing can be handed over."""
-    if job.ledger.is_new and not job.site.in_sandbox:
+    if is_uncommitted(job):
         raise UsageError(
             _(
-                "{lock} is new: commit it first, so that every copy of this film makes"
-                " the same claims; then run again",
+                "{lock} is new: commit it first (git add {name} && git commit), so that every copy"
+                " of this film makes the same claims; then run again",
                 lock=job.site.paths.lock,
+                name=job.site.paths.lock.name,
             )
         )
 

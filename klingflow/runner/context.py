@@ -36,7 +36,7 @@ from klingflow.manifest.held_files import Record, replaced
 from klingflow.media.kept import Kept
 from klingflow.model import Action, Failure, Json, Limits, Plan, Purchase, Share
 from klingflow.model import Event as PurchaseEvent
-from klingflow.runner.events import Emit, Event, EventName
+from klingflow.runner.events import Emit, Event, EventName, facts_of_end
 from klingflow.runner.look import Looking
 from klingflow.words import _
 
@@ -263,9 +263,7 @@ class Context:
 
     def ended(self, exit_code: int, purchases: Sequence[Purchase], money: Json) -> None:
         """Emit the last event: with what exit code, and what this run's purchases cost."""
-        seconds = sum(purchase.seconds for purchase in purchases)
-        facts = {"exit_code": exit_code, "bought": len(purchases), "seconds": seconds}
-        self._emit("end", {**facts, "money": money})
+        self._emit("end", facts_of_end(exit_code, purchases, money))
 
     def obey(self, verdict: Verdict) -> None:
         """Stop what the verdict stops, and remember why. Its pause is the caller's to begin."""

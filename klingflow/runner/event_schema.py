@@ -57,6 +57,7 @@ FACTS: Final[Mapping[str, Json]] = {
     "size_bytes": _said({"type": "integer", "minimum": 0}, "Its size."),
     "remarks": {"type": "array", "items": REMARK},
     "videos": _said({"type": "integer", "minimum": 0}, "So many that nobody has looked at."),
+    "takes": _said({"type": "integer", "minimum": 1}, "So many that hosts have been told of."),
     "exit_code": _said({"type": "integer"}, "The command's exit code (docs/commands.md)."),
     "bought": _said(
         {"type": "integer", "minimum": 0}, "Purchases of this run, what is in doubt among them."

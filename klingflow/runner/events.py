@@ -8,11 +8,12 @@ killed, has no `end`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from klingflow.decide.verbs import Label
+from klingflow.model import Json, Purchase
 from klingflow.words import _
 
 Event = dict[str, Any]
@@ -42,6 +43,7 @@ EventName = Literal[
     "unsendable",
     "stopped",
     "leaving",
+    "handed_over",
     "away",
     "halted",
     "given_back",
@@ -299,6 +301,16 @@ EVENTS: Mapping[EventName, EventRow] = {
         facts=("reason",),
         may=(),
     ),
+    "handed_over": EventRow(
+        label=None,
+        volume="plain",
+        flight=None,
+        spends=False,
+        words=_("{takes} handed over to the hosts"),
+        of_a_shot=False,
+        facts=("takes",),
+        may=(),
+    ),
     "away": EventRow(
         label=None,
         volume="loud",
@@ -350,3 +362,12 @@ EVENTS: Mapping[EventName, EventRow] = {
         may=(),
     ),
 }
+
+
+def facts_of_end(exit_code: int, purchases: Sequence[Purchase], money: Json) -> dict[str, Any]:
+    """Return the facts of a run's last event: the command's exit code, and what this run's
+    purchases are and have cost.
+    """
+    seconds = sum(purchase.seconds for purchase in purchases)
+    bought = len(purchases)
+    return {"exit_code": int(exit_code), "bought": bought, "seconds": seconds, "money": money}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -84,6 +85,11 @@ def run(
     return replace(result, exit_code=ExitCode.OK)
 
 
+def only_begins(jobs: Sequence[Job], place: Place | None) -> bool:
+    """True if a run at a cluster ends once it has written the lock, which is to be committed."""
+    return place is not None and clusters.is_uncommitted(jobs[0])
+
+
 def place_of(
     stack: ExitStack, manifests: Sequence[Manifest], base_url: str, options: Options
 ) -> Place:
@@ -91,6 +97,7 @@ def place_of(
 
     Raises UsageError for several manifests, and where there is no cluster.
     """
+    _refuse_without_effect(options)
     if len(manifests) > 1:
         raise UsageError(
             _("--cluster takes one manifest at a time: run each by a command of its own")
@@ -106,7 +113,24 @@ def place_of(
     here = site.site_of(manifests[0].path, options.wish)
     folder = here.server.parent / "cluster"
     links.check_below(folder)  # server and hosts write there, and know nothing of the manifest
+    if not options.quiet:  # a slow machine would be silent for most of a minute
+        console.say(_("Starting a server and two hosts on this machine, for this run."))
     return cluster_place.demo_place(folder, stack.enter_context(demo(folder, base_url)))
+
+
+def _refuse_without_effect(options: Options) -> None:
+    """Raise UsageError for options of a run that hosts would not heed."""
+    of_the_desk = {"--max-running": options.max_running, "--submit": options.submit}
+    if given := [name for name, value in of_the_desk.items() if value is not None]:
+        raise UsageError(
+            _(
+                "{given}: at a cluster this is a limit of the account, for all films together:"
+                " klingflow desk {given} N",
+                given=given[0],
+            )
+        )
+    if options.fail_fast:
+        raise UsageError(_("--fail-fast does not work at a cluster; Ctrl-C once stops buying"))
 
 
 def settings_of(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,19 +146,23 @@ def settings_of(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show_hosts(hosts: Sequence[Host], sent: Mapping[str, int]) -> None:
     """Show what each host does, and how many creates each has sent for this desk."""
-    for host in hosts:
+    here: dict[str, Counter[str]] = {}
+    for host in hosts:  # the desk counts what a host sends, whichever of its workers does
+        here.setdefault(host.name, Counter(workers=0)).update({**host.doing, "workers": 1})
+    for name, doing in here.items():
+        workers = doing["workers"]
         console.say(
             _(
-                "  host {host}: {buying} being bought, {polled} polled, {brought} being brought;"
-                " {sent} sent so far",
-                host=host.identity,
-                buying=host.doing["buy"],
-                polled=host.doing["watch"],
-                brought=host.doing["bring"],
-                sent=sent.get(host.name, 0),
+                "  host {host}{several}: {buying} being bought, {polled} polled,"
+                " {brought} being brought; {sent} sent so far",
+                host=name,
+                several=_(" ({workers} workers)", workers=workers) if workers > 1 else "",
+                buying=doing["buy"],
+                polled=doing["watch"],
+                brought=doing["bring"],
+                sent=sent.get(name, 0),
             )
         )
-    here = {host.name for host in hosts}
     for name, number in sent.items():
         if name not in here:
             console.say(_("  host {host}: gone; {sent} sent", host=name, sent=number))

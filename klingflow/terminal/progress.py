@@ -27,7 +27,7 @@ from klingflow.terminal import console
 from klingflow.terminal.language import spoken
 from klingflow.terminal.layout import clean, pad, width
 from klingflow.terminal.manifests import titles
-from klingflow.words import _, cause, filled, joined
+from klingflow.words import _, cause, filled, joined, many
 
 Sink = Callable[[Event], None]
 # What stands before a shot's key, by its manifest's path: nothing where one manifest runs alone.
@@ -326,5 +326,6 @@ FACTS: Mapping[str, Callable[[Event], str]] = {
     "retry": _retry,
     "status": lambda event: str(event.get("status")),
     "videos": lambda event: str(event.get("videos")),
+    "takes": lambda event: many(event["takes"], "{number} take", "{number} takes"),
     "task_id": lambda event: str(event.get("task_id")),
 }

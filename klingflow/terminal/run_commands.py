@@ -252,16 +252,22 @@ def _agreed(held: _Held, limits: Limits, options: Options) -> Limits:
     for made in plans:
         plan_views.show_plan(made, named(made.manifest, options.wish), verbose=options.verbose)
     plan_views.show_forecast(planning.foretold(plans, limits), limits)
-    if not console.ask(
-        _(
-            "Buy {purchases}, at {described}{stores}?",
-            purchases=plan_views.purchases(plans),
-            described=held.access.described(),
-            stores=_stores(held.jobs),
-        )
-    ):
+    if not console.ask(_question(held)):
         raise UsageError(_("nothing bought: you said no"))
     return limits
+
+
+def _question(held: _Held) -> str:
+    """Return what the user is asked before anything is bought."""
+    if cluster_commands.only_begins(held.jobs, held.place):
+        lock = held.jobs[0].site.paths.lock
+        return _("Begin {lock}? Nothing is bought before it is committed.", lock=lock)
+    return _(
+        "Buy {purchases}, at {described}{stores}?",
+        purchases=plan_views.purchases([job.plan for job in held.jobs]),
+        described=held.access.described(),
+        stores=_stores(held.jobs),
+    )
 
 
 def _no_consent(wanted: int, options: Options) -> str:
