@@ -30,6 +30,7 @@ from tests.runs import VIDEO, Said, Scripted, Video, said
 pytestmark = pytest.mark.anyio
 
 ACCEPTED = said(id="task_1", model="t", status="queued")
+FAILED = said(id="task_1", status="failed", error={"code": "1", "message": "server busy"})
 BUSY = said(id="task_1", status="in_progress")
 NOW = datetime(2026, 6, 8, tzinfo=UTC)
 LONG_AGO_S = 60.0
@@ -221,6 +222,30 @@ async def test_what_a_store_has_lost_is_waited_for(tmp_path: Path) -> None:
             await give_back(other)
         accounts.say(store, account, {"stopped": False})
         assert await host.shot(attempt=3, late_s=LONG_AGO_S, said=["watch"]) == "done"
+
+
+@pytest.mark.parametrize("end", ["completed", "failed"])
+async def test_an_end_that_a_store_has_lost_is_found_again(tmp_path: Path, end: str) -> None:
+    """The store was put back from a backup while the desk was told: another execution says in it
+    again how the task has ended.
+    """
+    gateway = Done([ACCEPTED]) if end == "completed" else Scripted([ACCEPTED], [FAILED] * 4)
+    with a_host(tmp_path, gateway) as host:
+        ends, tell = tmp_path / "store" / "purchases", host.heard.tell
+
+        async def lose(*report: Any) -> None:
+            await tell(*report)
+            for path in ends.glob("*.done"):
+                path.unlink()
+
+        host.heard.tell = lose  # type: ignore[method-assign]
+        with pytest.raises(ApplicationError) as found:
+            await host.shot()
+        assert found.value.type == "StoreLost" and not [*ends.glob("*.done")]
+        host.heard.tell = tell  # type: ignore[method-assign]
+        await host.shot(attempt=2, late_s=LONG_AGO_S)
+        assert [*ends.glob("*.done")]
+        assert [one.partition(" ")[0] for one in asked(host.hand)].count("create") == 1
 
 
 async def test_what_nobody_has_claimed_is_not_bought_late(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ final is made once in the store, and everybody reads the same of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,7 @@ import anyio.to_thread
 from klingflow.cluster.hand import Hand, answer_name
 from klingflow.cluster.hands import page
 from klingflow.cluster.orders import OrdersDamaged, Ref, Terms, failed, unreadable
-from klingflow.cluster.store import VIDEOS, told_of
+from klingflow.cluster.store import VIDEOS, Chapter, told_of
 from klingflow.decide.belief import Naming
 from klingflow.decide.delivery import Delivery, most_bytes
 from klingflow.decide.patience import Unknown
@@ -48,6 +49,12 @@ SeenAs = Literal[
 ]
 _OTHERS_PAUSE_S = 5.0
 _FINAL = frozenset({"succeeded", "failed", "parked", "damaged"})
+# Where the store says how a task has ended.
+_ENDS: Mapping[str, Chapter] = {"done": "done", "failed": "done", "parked": "parked"}
+
+
+class StoreLost(Exception):
+    """A store has lost what a host has put there; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +242,15 @@ async def _parked(
     parked = advance(purchase, "parked", at, error=failure, evidence=evidence)
     await hand.put(told_of(purchase.uid, "parked"), journal_line(parked))
     return replace(after, state="parked", kind=failure.kind)
+
+
+async def check_told(hand: Hand, uid: str, end: str) -> None:
+    """Raise StoreLost where this host has said in the store how a task has ended, and that is gone:
+    the store was put back from a backup while the desk was being told.
+    """
+    chapter = _ENDS.get(end)
+    if chapter is not None and await hand.get(name := told_of(uid, chapter)) is None:
+        raise StoreLost(_("the store has lost {name}", name=name))
 
 
 async def bring(

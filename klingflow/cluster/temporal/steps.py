@@ -199,10 +199,12 @@ class Steps:
         errand.stage = "watch"
         with self._unless_leaving():
             seen = await self._watch(errand.order, is_new=is_new)
-        if seen.state != "succeeded":
-            return seen.state
-        errand.stage = "bring"
-        return await self._bring(errand.order.uid, seen)
+        end: str = seen.state
+        if seen.state == "succeeded":
+            errand.stage = "bring"
+            end = await self._bring(errand.order.uid, seen)
+        await bringing.check_told(self._hand, errand.order.uid, end)
+        return end
 
     async def _buy(self, errand: _Errand, heard: int) -> Bought:
         account = account_of(activity.info().task_queue)
@@ -261,8 +263,7 @@ class Steps:
             await self._unless_lost()
             seen = await bringing.given_up(self._hand, order.uid)
         if seen.again:
-            again = (order.as_json(), seen.again, seen.is_claimed)
-            await self._telling.tell("again", *again)
+            await self._telling.tell("again", order.as_json(), seen.again, seen.is_claimed)
         else:
             await self._telling.tell("over", order.uid, seen.state == "succeeded")
         return seen
