@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from klingflow import __version__
@@ -24,6 +25,11 @@ from klingflow.errors import LedgerBroken
 _SHOTS: Final = 2000
 # A workflow's step that a dead host was asked for goes to another after this time.
 _STICKY_S: Final = timedelta(seconds=2)
+# How often a host looks whether the server is there, which takes longer than this to start.
+_LOOK_S: Final = 0.5
+_PATIENCE: Final = timedelta(seconds=10)
+# What a call ends with where nothing answers.
+_AWAY: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED})
 
 
 async def work(
@@ -55,13 +61,9 @@ async def work(
     shots = Worker(
         client,
         task_queue=queue_of(account),
-        workflows=[DeskFlow, ShotFlow],
         activities=[steps.shot],
-        # A sandbox lets all of klingflow through, and takes a second of CPU to start.
-        workflow_runner=UnsandboxedWorkflowRunner(),
         max_concurrent_activities=_SHOTS,
         build_id=__version__,  # by default all loaded code is hashed, for seconds
-        sticky_queue_schedule_to_start_timeout=_STICKY_S,
         graceful_shutdown_timeout=timedelta(seconds=longest_s),
     )
     desk = Worker(
@@ -78,7 +80,48 @@ async def work(
         minding = asyncio.create_task(steps.mind_store_always(account))
         stack.callback(minding.cancel)
         begun()
-        await until.wait()
-        steps.leave()
+        while not until.is_set():
+            async with _workflows(client, account):
+                await _until_back(client, until)
+                if until.is_set():
+                    steps.leave()
     await steps.finished(longest_s)
     return broken[0] if broken else None
+
+
+def _workflows(client: Client, account: str) -> Worker:
+    """Return what plays the workflows of an account, and remembers nothing yet."""
+    return Worker(
+        client,
+        task_queue=queue_of(account),
+        workflows=[DeskFlow, ShotFlow],
+        # A sandbox lets all of klingflow through, and takes a second of CPU to start.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        build_id=__version__,
+        sticky_queue_schedule_to_start_timeout=_STICKY_S,
+    )
+
+
+async def _until_back(client: Client, until: asyncio.Event) -> None:
+    """Return when the server answers again after it was away, or the event is set.
+
+    A server may come back with a database of an earlier time. What a workflow remembers is then
+    ahead of its own history, and the engine, which hands over only what is new, would wait for
+    ever.
+    """
+    while not until.is_set() and await _answers(client):
+        await _pause(until)
+    while not until.is_set() and not await _answers(client):
+        await _pause(until)
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        return await client.service_client.check_health(timeout=_PATIENCE)
+    except RPCError as error:
+        return error.status not in _AWAY
+
+
+async def _pause(until: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(until.wait(), _LOOK_S)
