@@ -5,6 +5,7 @@ never lost.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -523,12 +524,13 @@ async def test_a_claim_that_a_dead_process_has_not_used_is_free_at_once(
             assert (await hands.buy(hand, ref, try_=2)).outcome == "submitted"
 
 
-@pytest.mark.parametrize("other", ["host", "torn"])
+@pytest.mark.parametrize("other", ["host", "torn", "copy"])
 async def test_a_claim_that_may_have_been_used_is_not_let_go(
     other: str, store: FolderStore, state: Path
 ) -> None:
-    """Another host's, which only lies on the same disk; or one of a box with a line that nobody can
-    read, which may have said that it was about to be sent.
+    """Another host's, which only lies on the same disk; one of a box with a line that nobody can
+    read, which may have said that it was about to be sent; or one of a box that was copied: the
+    host of the same name that it was copied from may be about to send it.
     """
     hand_over(store, [order("alley")])
     with a_hand(store, state) as hand:
@@ -539,6 +541,9 @@ async def test_a_claim_that_may_have_been_used_is_not_let_go(
     if other == "torn":
         (box,) = boxes(state)
         box.write_bytes(box.read_bytes() + journal_line(intent)[:50] + b"\n")
+    if other == "copy":
+        original = shutil.move(state, state.with_name("original"))
+        shutil.copytree(original, state)
     await _hand_in(store, state)
     assert states(store).get("001.doubt") == (None if other == "host" else "in_doubt")
     assert "001.answer" not in states(store)

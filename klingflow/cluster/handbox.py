@@ -30,21 +30,23 @@ from klingflow.ledger.traces import uids_in
 from klingflow.model import Purchase
 from klingflow.words import _
 
-# In the evidence of a line: its claim is about to be made, and its POST is not.
+# In the evidence of a line: its claim is about to be made, and its POST is not. Its value is which
+# file that was written to.
 _CLAIMING: Final = "claiming"
 _SENT: Final = ".sent"
 
 
 class Left(NamedTuple):
     """What an ended process left: its file, the purchases as they were known last, the claims that
-    it may have made, and whether every line of the file could be read: then none of these claims
-    was used.
+    it may have made, and whether every line of the file could be read. Then none of these claims
+    was used, unless the file is a copy: the process whose file was copied may still live.
     """
 
     path: Path
     purchases: list[Purchase]
     claiming: list[Purchase]
     is_whole: bool
+    is_copy: bool = False
 
 
 class HandBox:
@@ -52,6 +54,7 @@ class HandBox:
 
     def __init__(self, path: Path, fd: int) -> None:
         self._path, self._fd = path, fd
+        self._itself = _file_of(os.fstat(fd))
         self._io = threading.Lock()
         self._broken: OSError | None = None
         self._open: set[tuple[str, object]] = set()  # of which the store does not know the end
@@ -64,7 +67,7 @@ class HandBox:
 
     async def claiming(self, intent: Purchase) -> None:
         """Make durable that a claim is about to be made. Raises LedgerBroken as `keep`."""
-        marked = {**(intent.evidence or {}), _CLAIMING: True}
+        marked = {**(intent.evidence or {}), _CLAIMING: self._itself}
         await self.keep(replace(intent, evidence=marked))
 
     async def keep(self, purchase: Purchase) -> None:
@@ -136,12 +139,28 @@ def _retire(left: Left) -> None:
 def _left(path: Path) -> Left:
     """Read what is in a file."""
     parsed = parse_journal(plain_files.read_ours(path), path.name)
-    is_whole = not parsed.damaged
     marked = [a for a in parsed.accounts if _CLAIMING in (a.evidence or {})]
     plain = [a for a in parsed.accounts if _CLAIMING not in (a.evidence or {})]
     known = {_execution(account) for account in plain}
-    alone = [_unmarked(account) for account in marked if _execution(account) not in known]
-    return Left(path, fold(plain)[0], alone, is_whole)
+    alone = [account for account in marked if _execution(account) not in known]
+    return Left(
+        path,
+        fold(plain)[0],
+        [*map(_unmarked, alone)],
+        is_whole=not parsed.damaged,
+        is_copy=not _is_itself(path, alone),
+    )
+
+
+def _file_of(stat: os.stat_result) -> str:
+    """Return which file this is, whatever its name; a copy of it is another."""
+    return str(stat.st_ino)
+
+
+def _is_itself(path: Path, marked: list[Purchase]) -> bool:
+    """True if these lines were written to this very file."""
+    itself = _file_of(path.stat())
+    return all((account.evidence or {})[_CLAIMING] == itself for account in marked)
 
 
 def _unmarked(account: Purchase) -> Purchase:

@@ -233,7 +233,7 @@ async def hand_in(hand: Hand, state: Path) -> list[Purchase]:
     with handbox.left_behind(state, hand.store.identity) as found:
         for left in found:
             for claim in left.claiming:
-                await _let_go(hand, claim, is_unused=left.is_whole)
+                await _let_go(hand, claim, is_unused=left.is_whole and not left.is_copy)
             others = [p for p in left.purchases if not await _handed_in(hand, p)]
             odd += others
             if left.is_whole and not others:
