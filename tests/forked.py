@@ -244,6 +244,16 @@ def begin_apart(
     return Running(process, arguments)
 
 
+def begin_on(
+    terminal: int, arguments: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> Running:
+    """Begin a process of klingflow whose words are read from a terminal and shown on it."""
+    wish = Wish("klingflow", [*arguments], str(folder), {**environ})
+    process = _fork(wish, terminal, terminal)
+    os.close(process.stdin)
+    return Running(process, arguments)
+
+
 @contextmanager
 def _forked(wish: Wish) -> Iterator[_Process]:
     """Have a process forked. Whoever takes it closes its `stdin`."""
@@ -254,16 +264,18 @@ def _forked(wish: Wish) -> Iterator[_Process]:
         process.close()
 
 
-def _fork(wish: Wish, log: int | None = None) -> _Process:
+def _fork(wish: Wish, log: int | None = None, typed: int | None = None) -> _Process:
     """Have a process forked, which says everything to an open file, if there is one, otherwise to
-    its pipes. Whoever takes the process closes its pipes.
+    its pipes; and reads what is typed there, if that is given, otherwise its pipe. Whoever takes
+    the process closes its pipes.
     """
     if sys.platform == "win32":
         raise NotImplementedError
     (theirs, stdin), *others = [os.pipe() for _ in range(4)]
-    stdout, stderr, told = (reading for reading, _ in others)
+    stdout, stderr, told = (ours for ours, _ in others)
     out, err, telling = writing = [writing for _, writing in others]
-    handed = [theirs, *((out, err) if log is None else (log, log)), telling]
+    reading = theirs if typed is None else typed
+    handed = [reading, *((out, err) if log is None else (log, log)), telling]
     try:
         _parent().sendmsg(
             [json.dumps(asdict(wish)).encode()],

@@ -206,14 +206,7 @@ def on_a_terminal(film: Pipeline, *arguments: str, typed: str = "", **environ: s
     import pty  # here: Windows has none
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "klingflow", *arguments],
-        cwd=film.folder,
-        env={**film.environ, "TERM": "dumb", **environ},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    process = _begun_on(theirs, film, arguments, {**film.environ, "TERM": "dumb", **environ})
     os.close(theirs)
     os.write(ours, typed.encode())
     shown = b""
@@ -222,3 +215,19 @@ def on_a_terminal(film: Pipeline, *arguments: str, typed: str = "", **environ: s
             shown += piece
     os.close(ours)
     return Screen(process.wait(timeout=240), shown.decode("utf-8", "replace"))
+
+
+def _begun_on(
+    terminal: int, film: Pipeline, arguments: Sequence[str], env: Mapping[str, str]
+) -> Process:
+    if forked.can_have(env):
+        return forked.begin_on(terminal, arguments, film.folder, env)
+    return subprocess.Popen(
+        [sys.executable, *PROGRAM, *arguments],
+        cwd=film.folder,
+        env=env,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        encoding="utf-8",
+    )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 
 from klingflow.sandbox.options import Options
 from tests import forked
-from tests.harness import PATIENCE_S, Pipeline, pipeline_at, sandboxed
+from tests.harness import PATIENCE_S, Pipeline, on_a_terminal, pipeline_at, sandboxed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
 
@@ -56,6 +57,17 @@ def test_a_forked_process_does_what_a_started_one_does(
     done = forked.run(arguments, film.folder, env, PATIENCE_S)
     found = (done.returncode, done.stdout, done.stderr)
     assert found == started(film, *arguments, **environ)
+
+
+def test_a_forked_process_has_a_terminal_as_a_started_one_has(tmp_path: Path) -> None:
+    """It asks there, reads what is typed, and shows everything."""
+    with sandboxed(tmp_path) as (film, _):
+        film.write(2)
+        command = partial(on_a_terminal, film, "run", "film.yaml", typed="n\n")
+        found = command()
+        assert "[y/N]" in found.text
+        assert found == command(PYTHONHASHSEED="1")  # which needs a start
+    assert not forked.can_have({**film.environ, "PYTHONHASHSEED": "1"})
 
 
 @pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONIOENCODING", "LD_PRELOAD", "LC_ALL", "TZ"])
