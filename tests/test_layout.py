@@ -79,7 +79,7 @@ def test_a_line_is_broken_between_words(text: str, lines: list[str]) -> None:
 def test_no_line_of_a_table_is_too_long() -> None:
     """A last cell that does not fit stands below its row, broken where it is still too long."""
     rows = [["+", "a", "1234"], ["+", "街", "12345"], ["=", "b", CHINESE], ["=", "c", ""]]
-    lines = ["".join(map(text_of, line)) for line in layout.columns(rows, "  ", 13)]
+    lines = ["".join(map(text_of, line)) for line in layout.columns(rows, 13)]
     assert lines[:4] == ["  +  a   1234", "  +  街", "        12345", "  =  b"]
     assert "".join(line.strip() for line in lines[4:-1]) == CHINESE
     assert lines[-1] == "  =  c"

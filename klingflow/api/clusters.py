@@ -182,7 +182,7 @@ async def desk_of(address: Address, account: str) -> DeskClient:
 
 
 def ask_desk(
-    account: str | None, settings: Mapping[str, Any], *, stop: bool = False, go_on: bool = False
+    account: str | None, settings: Mapping[str, Any], *, stop: bool, go_on: bool
 ) -> tuple[Status | None, list[Host]]:
     """Say these things to the desk of an account; return its state and the hosts that work for it.
     What is said is in the store too, so that it outlives the engine's memory; a desk that is to

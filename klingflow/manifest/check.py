@@ -107,7 +107,7 @@ class Checked(NamedTuple):
     has_files: bool = False
 
 
-def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str] = ()) -> Checked:
+def check_shot(draft: Draft, files: LocalFiles, at_the_top: Collection[str]) -> Checked:
     """Return everything about one rendered shot: errors, and warnings about doubtful purchases.
 
     The shot's local files are added to `files`, and judged later by `check_files`. `at_the_top` are

@@ -90,8 +90,8 @@ class _Compilation:
         environ: Mapping[str, str],
         users_prices: str | None,
         looking: Looking,
-        takes: Mapping[str, int] | None = None,
-        profile: str = "",
+        takes: Mapping[str, int] | None,
+        profile: str,
     ) -> None:
         self.path = path
         self.profile = composed(profile)

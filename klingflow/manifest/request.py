@@ -54,7 +54,7 @@ def sendable_of(body: dict[str, Json]) -> Sendable:
     return Sendable(body, meaning(body))
 
 
-def request_for(sendable: Sendable, prices: Prices | None, *, is_final: bool = True) -> Request:
+def request_for(sendable: Sendable, prices: Prices | None, *, is_final: bool) -> Request:
     """Return what would be sent: a body with its predicted tier, billable seconds, price and
     fingerprint.
 

@@ -220,7 +220,7 @@ Hint = Callable[[str, Collection[str]], str]
 
 
 def unknown_keys(
-    value: Iterable[str], known: Collection[str], path: Path = (), hint: Hint = did_you_mean
+    value: Iterable[str], known: Collection[str], path: Path, hint: Hint = did_you_mean
 ) -> Iterator[Fault]:
     """Yield the keys of the mapping at `path` that are not among the known ones. `hint` completes
     the message about a key.

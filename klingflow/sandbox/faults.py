@@ -76,7 +76,6 @@ _REASONS: tuple[tuple[str | int, ...], ...] = (
 )  # fmt: skip
 _CUT = "4 content: a slow download is cut; when chunked, invisibly"
 _ODD_200 = "4 content: JSON or HTML may arrive with status 200"
-_REDIRECT = "4 content: a redirect to another host must not carry the key"
 
 _EMPTY200, _HTML200 = answer(200), answer(200, "Welcome")
 _HTML502, _HTML504 = answer(502, "502 Bad Gateway"), answer(504, "504 Gateway Time-out")

@@ -58,8 +58,8 @@ def check(body: object) -> Spec:
     return spec_of(whole, model, scene)
 
 
-def _bad(zh: str, en: str, code: str = "invalid_request") -> Refusal:
-    return Refusal(400, code, f"参数错误:{zh} ({en})")
+def _bad(zh: str, en: str) -> Refusal:
+    return Refusal(400, "invalid_request", f"参数错误:{zh} ({en})")
 
 
 def _model(body: Mapping[str, Any]) -> str:

@@ -65,7 +65,7 @@ async def _start(send: Send, honest: Response) -> None:
 class Dropped(Response):
     """No reply: the connection is closed after `after_s` seconds, or by the client before."""
 
-    def __init__(self, after_s: float = 0.0) -> None:
+    def __init__(self, after_s: float) -> None:
         super().__init__()
         self._after_s = after_s
 

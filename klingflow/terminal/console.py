@@ -108,9 +108,9 @@ def _coded(part: Part) -> str:
     return click.style(text, **CODES[part.style])
 
 
-def table(rows: Sequence[Sequence[Part]], indent: str = "  ") -> None:
+def table(rows: Sequence[Sequence[Part]]) -> None:
     """Print rows of cells in aligned columns, within the terminal's width."""
-    for line in columns(rows, indent, room()):
+    for line in columns(rows, room()):
         say(*line)
 
 

@@ -27,6 +27,7 @@ _CHARACTERS = re.compile(
 )
 _BLANKS = "\n\t"
 _OBEYED = ("Cc", "Cf", "Zl", "Zp")  # of Unicode's categories
+_INDENT = "  "  # of tables
 _LEAST = 20  # columns for a text, however narrow the terminal is
 
 
@@ -167,14 +168,14 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
             yield "", other
 
 
-def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterator[Sequence[Part]]:
+def columns(rows: Sequence[Sequence[Part]], room: float) -> Iterator[Sequence[Part]]:
     """Yield rows of cells as lines in aligned columns. A last cell that does not fit stands below
     its row, and is broken where it is still too long.
     """
     shown = [[shown_part(cell) for cell in row] for row in rows]
-    widths = _widths(shown, width(indent), room)
+    widths = _widths(shown, room)
     for *cells, last in shown:
-        line = [indent, *_aligned(cells, widths)]
+        line = [_INDENT, *_aligned(cells, widths)]
         text = text_of(last)
         taken = sum(width(text_of(part)) for part in line)
         if not text or taken + width(text) <= room:
@@ -182,7 +183,7 @@ def columns(rows: Sequence[Sequence[Part]], indent: str, room: float) -> Iterato
             continue
         if cells:
             yield _stripped(line)
-        lead = 4 * indent if cells else indent
+        lead = 4 * _INDENT if cells else _INDENT
         for one in wrapped(text, max(room, _LEAST), lead, lead):
             yield [one]
 
@@ -194,11 +195,11 @@ def _aligned(cells: Sequence[Part], widths: Sequence[int]) -> Iterator[Part]:
         yield " " * (columns - width(text_of(part)) + 2)
 
 
-def _widths(rows: Sequence[Sequence[Part]], indent: int, room: float) -> list[int]:
+def _widths(rows: Sequence[Sequence[Part]], room: float) -> list[int]:
     """Return the columns of all cells of a row except the last; the widest gives way."""
     by_column = [*zip(*rows, strict=True)][:-1]
     widths = [max(width(text_of(cell)) for cell in cells) for cells in by_column]
-    over = indent + sum(columns + 2 for columns in widths) - 2 - room
+    over = width(_INDENT) + sum(columns + 2 for columns in widths) - 2 - room
     if widths and over > 0:
         widest = widths.index(max(widths))
         widths[widest] = max(_LEAST // 2, widths[widest] - int(over))
@@ -206,13 +207,16 @@ def _widths(rows: Sequence[Sequence[Part]], indent: int, room: float) -> list[in
 
 
 def _cut(part: Part, columns: int) -> Part:
-    text = shortened(text_of(part), columns)
-    return text if isinstance(part, str) else Painted(text, part.style)
+    return _painted(shortened(text_of(part), columns), part)
 
 
 def shown_part(part: Part) -> Part:
     """Return what `showable` does, for a part of a line."""
-    text = showable(text_of(part))
+    return _painted(showable(text_of(part)), part)
+
+
+def _painted(text: str, part: Part) -> Part:
+    """Return a text in the colour of a part."""
     return text if isinstance(part, str) else Painted(text, part.style)
 
 
