@@ -136,7 +136,8 @@ def _naive(file: str) -> None:
 
 def _remember(lock: str) -> None:
     """Write a lock of purchases that are done, of shots that the manifest has no more."""
-    from klingflow.ledger.lines import lock_header, lock_line
+    from klingflow.ledger.headers import lock_header
+    from klingflow.ledger.lines import lock_line
     from tests.purchases import done
 
     tier = "kling-2.5-720p-mute"

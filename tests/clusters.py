@@ -17,7 +17,8 @@ from klingflow.cluster.orders import Ref, Terms, as_bytes, page_name, pages
 from klingflow.cluster.store import FolderStore
 from klingflow.cluster.ticks import Ticks, note_of
 from klingflow.gateway.http import Gateway
-from klingflow.ledger.lines import journal_line, lock_header, parse_journal
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import journal_line, parse_journal
 from klingflow.ledger.uids import uid_of
 from klingflow.model import Json, Purchase
 from klingflow.runner.context import Job

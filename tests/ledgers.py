@@ -10,8 +10,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import TRANSITIONS, advance, placed
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.lines import lock_line
 from klingflow.ledger.unite import Telling, United, unite
 from klingflow.model import Event, Failure, Purchase
 from tests.purchases import intent

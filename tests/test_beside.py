@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from klingflow.ledger.beside import Holding, Owner, holdings, keeper, of_others, owner_of
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import SANDBOX, Site, site_at
 from klingflow.manifest.folds import same_file
 from klingflow.model import Purchase

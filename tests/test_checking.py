@@ -16,8 +16,9 @@ import pytest
 from klingflow import ExitCode
 from klingflow.api.checking import Finding, check
 from klingflow.api.site import Wish, site_of
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import site_at
 from klingflow.manifest.request import fingerprint
 from klingflow.model import Purchase

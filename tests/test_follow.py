@@ -29,8 +29,9 @@ from klingflow.cluster.store import FolderStore
 from klingflow.cluster.waits import Supply, waiting
 from klingflow.ledger.book import Book, doubt
 from klingflow.ledger.handed_over import bought_again, claimed, handed_over, is_at_cluster
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import journal_line, lock_header, lock_line
+from klingflow.ledger.lines import journal_line, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger
 from klingflow.ledger.uids import next_try, uid_of

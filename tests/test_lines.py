@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from klingflow.ledger.book import Book, fold
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import advance
 from klingflow.ledger.lines import (
     Parsed,
     as_journal_line,
     journal_line,
-    lock_header,
     lock_line,
     parse_journal,
     parse_lock,
@@ -267,32 +267,6 @@ def test_two_ledgers_merged_into_one_are_reported() -> None:
     assert len(Book(parsed.accounts).purchases) == 3
 
 
-@pytest.mark.parametrize(
-    ("header", "odd"),
-    [
-        (
-            '{"klingflow_lock":0,"lineage":"x","serial":-1,"purchases":-2}',
-            [("small_field", "klingflow_lock", "0"), ("small_field", "serial", "-1"),
-             ("small_field", "purchases", "-2")],
-        ),
-        (
-            '{"klingflow_lock":1,"lineage":"x","serial":1,"purchases":"many"}',
-            [("wrong_field", "purchases", "'many'")],
-        ),
-        ('{"klingflow_lock":1,"lineage":"x","serial":1,"purchases":0}', []),
-        ('{"klingflow_lock":1,"lineage":"x","serial":1}', []),
-    ],
-)  # fmt: skip
-def test_a_header_that_klingflow_did_not_write_is_reported(
-    header: str, odd: list[tuple[str, str, str]]
-) -> None:
-    """It still names the ledger."""
-    parsed = parse_lock(sealed(header.encode()), "film.lock")
-    assert [header["lineage"] for header in parsed.headers] == ["x"]
-    assert [(p.kind, p.name, p.detail) for p in parsed.odd] == odd
-    assert {p.place for p in parsed.odd} <= {Place("film.lock", 1)}
-
-
 @pytest.mark.parametrize("indent", [None, 2])
 def test_a_lock_that_a_formatter_has_changed_holds_its_shots(indent: int | None) -> None:
     """No sum is right any more; but whose the lines were, or the lines together, can be read."""
@@ -302,13 +276,6 @@ def test_a_lock_that_a_formatter_has_changed_holds_its_shots(indent: int | None)
     assert {(p.shot, p.state) for p in parsed.doubts} == {(shot, "in_doubt") for shot in "abc"}
     held = [p.keys for p in parsed.problems if p.kind == "damaged_purchases"]
     assert sorted(key for keys in held for key in keys) == ["a", "b", "c"]
-
-
-def test_a_header_names_the_saved_plans_that_were_used() -> None:
-    """With when; one that names none has no such key."""
-    (header,) = parse_lock(lock_header("x", 1, 0, {"p": AT}), "film.lock").headers
-    assert header["plans"] == {"p": AT}
-    assert b"plans" not in lock_header("x", 1, 0)
 
 
 def test_a_field_that_was_left_out_is_reported_with_its_line() -> None:

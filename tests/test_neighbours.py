@@ -10,13 +10,8 @@ import pytest
 
 from klingflow.errors import UsageError
 from klingflow.ledger import neighbours
-from klingflow.ledger.lines import (
-    journal_line,
-    lock_header,
-    lock_line,
-    parse_journal,
-    runner_line,
-)
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import journal_line, lock_line, parse_journal, runner_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger, read
 from klingflow.model import Purchase

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from klingflow.errors import LedgerError, UsageError
-from klingflow.ledger.lines import journal_line, lock_header, lock_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import journal_line, lock_line
 from klingflow.ledger.others import Other, tell
 from klingflow.ledger.places import SANDBOX, Site, ledger_paths, site_at
 from klingflow.ledger.unite import Telling

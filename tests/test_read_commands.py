@@ -14,7 +14,8 @@ import yaml
 
 from klingflow.errors import ExitCode, ManifestError
 from klingflow.ledger.handed_over import handed_over
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import lock_line
 from klingflow.terminal import layout
 from klingflow.terminal.cli import cli
 from tests.purchases import intent

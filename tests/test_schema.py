@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from klingflow.api.schemas import NAMES, generate
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import lock_line
 from klingflow.manifest.fields import KINDS
 from klingflow.manifest.schema import strict
 from klingflow.manifest.source import parse

@@ -18,8 +18,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from klingflow.errors import Diagnostic, Mark, UsageError
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.lines import lock_line
 from klingflow.model import Failure, Price
 from klingflow.terminal import console, progress, views
 from tests.harness import pipeline_at

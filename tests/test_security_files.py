@@ -15,7 +15,8 @@ import pytest
 
 from klingflow.errors import LedgerError, UsageError
 from klingflow.ledger.files import facts
-from klingflow.ledger.lines import journal_line, lock_header, lock_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import journal_line, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.store import open_ledger, read
 from klingflow.sandbox.book import Book

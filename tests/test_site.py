@@ -11,7 +11,7 @@ import pytest
 import klingflow
 from klingflow import UsageError
 from klingflow.api.site import Wish, now, site_of
-from klingflow.ledger.lines import lock_header
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.places import SANDBOX
 
 ORIGIN = "https://gateway.example.com"

@@ -21,8 +21,9 @@ from klingflow import disk
 from klingflow.errors import LedgerBroken, LedgerError
 from klingflow.ledger import emergency, lockfile, oslock
 from klingflow.ledger import journal as journal_module
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import journal_line, lock_header
+from klingflow.ledger.lines import journal_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.problems import worded
 from klingflow.ledger.store import Ledger, open_ledger, read

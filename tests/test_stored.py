@@ -9,8 +9,9 @@ import pytest
 
 from klingflow.errors import LedgerError
 from klingflow.ledger.book import doubt
+from klingflow.ledger.headers import lock_header
 from klingflow.ledger.lifecycle import advance
-from klingflow.ledger.lines import Parsed, as_journal_line, journal_line, lock_header, lock_line
+from klingflow.ledger.lines import Parsed, as_journal_line, journal_line, lock_line
 from klingflow.ledger.places import LedgerPaths, ledger_paths
 from klingflow.ledger.stored import Stored, load, newest_serial, read, set_aside
 from klingflow.model import Place, Problem, Purchase

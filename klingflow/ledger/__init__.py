@@ -3,10 +3,10 @@
 PURE: lifecycle.py (a purchase's states), uids.py (its id), handed_over.py (what it says of a
 cluster), accounts.py (what several files say of one purchase), book.py (all purchases, indexed),
 records.py (a purchase as JSON), answers.py (what the gateway said last), lines.py (purchases as
-bytes of lock and journal), sums.py (the checksum of a line), written.py (lines that need no
-parsing), traces.py (what is found in bytes without parsing), moments.py (times as text), unite.py
-(several ledgers as one), flaws.py (what cannot be right), problems.py (what is wrong, and its
-words).
+bytes of lock and journal), headers.py (the first line of a lock), sums.py (the checksum of a line),
+written.py (lines that need no parsing), traces.py (what is found in bytes without parsing),
+moments.py (times as text), unite.py (several ledgers as one), flaws.py (what cannot be right),
+problems.py (what is wrong, and its words).
 
 I/O: places.py (where each file lies), boxplaces.py (where black boxes lie), gathered.py (all files
 read, each once), stored.py (what they say together), store.py (the ledger that is written),

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import NamedTuple
 
 from klingflow.errors import LedgerError
+from klingflow.ledger.headers import header_in
 from klingflow.ledger.records import Odd, as_json, from_json
 from klingflow.ledger.sums import (
     SEAL_LENGTH,
@@ -31,8 +32,6 @@ from klingflow.ledger.sums import (
 from klingflow.ledger.written import BODY, EVIDENCE, StoredBody, purchase_in
 from klingflow.model import Json, Place, Problem, ProblemKind, Purchase
 from klingflow.words import _
-
-VERSION = 1
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEADER = b'{"klingflow_lock":'
@@ -78,30 +77,6 @@ class Parsed:
         self.accounts = [account for account in self.accounts if account.uid not in uids]
         self.doubts = [doubt for doubt in self.doubts if doubt.uid not in uids]
         return taken
-
-
-def lock_header(
-    lineage: str,
-    serial: int,
-    purchases: int,
-    plans: Mapping[str, str] | None = None,
-    profile: str = "",
-) -> bytes:
-    """Return the first line of a lock. `purchases` counts the lines below it, so that lost lines
-    are noticed. `plans` are the saved plans that were used: when, by their ids. `profile` is that
-    of a lock of drafts.
-    """
-    header: dict[str, Json] = {
-        "klingflow_lock": VERSION,
-        "lineage": lineage,
-        "serial": serial,
-        "purchases": purchases,
-    }
-    if plans:
-        header["plans"] = dict(plans)
-    if profile:
-        header["profile"] = profile
-    return sealed(encoded(header))
 
 
 def lock_line(purchase: Purchase) -> bytes:
@@ -280,7 +255,7 @@ _JOURNAL = _Form(unsummed, _JOURNAL_SEAM)
 
 def _enter(parsed: Parsed, raw: bytes, document: dict[str, Json], number: int) -> None:
     if "klingflow_lock" in document:
-        header, odd = _header(document)
+        header, odd = header_in(document)
         parsed.headers.append(header)
         parsed.odd += (_oddity(parsed, number, None, one) for one in odd)
     elif "runner" in document and "uid" not in document:
@@ -353,47 +328,3 @@ def _about_headers(parsed: Parsed, *, empty: bool) -> Iterable[Problem]:
     if missing > 0:
         problems.append(Problem("lines_missing", place, count=missing))
     return problems
-
-
-def _header(document: dict[str, Json]) -> tuple[dict[str, Json], list[Odd]]:
-    """Return a lock's header, and the fields of it that klingflow does not write so.
-
-    Raises LedgerError for the header of a newer klingflow, ValueError for what is no header.
-    """
-    version, serial = document["klingflow_lock"], document.get("serial")
-    if not isinstance(version, int) or version > VERSION:
-        raise LedgerError(
-            _(
-                "the lock has format {version}, written by a newer klingflow; this one reads {own}",
-                version=version,
-                own=VERSION,
-            )
-        )
-    if not isinstance(serial, int) or not isinstance(document.get("lineage"), str):
-        raise ValueError(_("not a header"))
-    header: dict[str, Json] = {"purchases": 0, **document}
-    odd = []
-    if type(header["purchases"]) is not int:
-        odd.append(Odd("wrong_field", "purchases", repr(header["purchases"])[:80]))
-        header["purchases"] = 0
-    for name, least in _LEAST:
-        if header[name] < least:
-            odd.append(Odd("small_field", name, str(header[name]), least))
-    plans = header.setdefault("plans", {})
-    if not _are_times(plans):
-        odd.append(Odd("wrong_field", "plans", repr(plans)[:80]))
-        header["plans"] = {}
-    profile = header.setdefault("profile", "")
-    if not isinstance(profile, str):
-        odd.append(Odd("wrong_field", "profile", repr(profile)[:80]))
-        header["profile"] = ""
-    return header, odd
-
-
-def _are_times(plans: Json) -> bool:
-    """True if every saved plan has the time when it was used."""
-    return isinstance(plans, dict) and all(isinstance(at, str) for at in plans.values())
-
-
-# The least that klingflow writes into a header.
-_LEAST = (("klingflow_lock", VERSION), ("serial", 0), ("purchases", 0))

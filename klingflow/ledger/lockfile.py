@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from klingflow.disk import atomic_write
 from klingflow.ledger.book import Book, in_order
 from klingflow.ledger.gathered import signature, signature_of
-from klingflow.ledger.lines import lock_header, lock_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import lock_line
 from klingflow.ledger.places import LedgerPaths
 from klingflow.ledger.stored import Stored
 from klingflow.model import Purchase

@@ -14,14 +14,8 @@ from pathlib import Path
 from random import Random
 
 from klingflow.errors import Diagnostic, LedgerError, ManifestError
-from klingflow.ledger.lines import (
-    journal_line,
-    lock_header,
-    lock_line,
-    parse_journal,
-    parse_lock,
-    runner_line,
-)
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import journal_line, lock_line, parse_journal, parse_lock, runner_line
 from klingflow.manifest.compilation import compile as compile_manifest
 from klingflow.manifest.source import parse
 from tests.purchases import AT, done, intent, submitted, succeeded

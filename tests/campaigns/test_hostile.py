@@ -30,7 +30,8 @@ from klingflow.errors import ExitCode
 from klingflow.ledger.boxes import ABOUT, ASKED, BOUGHT
 from klingflow.ledger.boxholding import holder_file
 from klingflow.ledger.boxplaces import place_name
-from klingflow.ledger.lines import journal_line, lock_header, lock_line, parse_lock, runner_line
+from klingflow.ledger.headers import lock_header
+from klingflow.ledger.lines import journal_line, lock_line, parse_lock, runner_line
 from klingflow.model import Purchase
 from klingflow.sandbox.child import Sandbox
 from klingflow.sandbox.options import Options
