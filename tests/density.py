@@ -53,20 +53,29 @@ def density(texts: dict[str, str]) -> Density:
     )
 
 
+def heavy(name: str, tree: ast.AST) -> list[tuple[int, str]]:
+    """Return the decisions and the place of each function of a text that holds over 10."""
+    decisions = (
+        (1 + sum(map(_weight, ast.walk(function))), f"{name}:{function.lineno} {function.name}")
+        for function in _functions(tree)
+    )
+    return [item for item in decisions if item[0] > MANY]
+
+
+def _functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+
+
 def _of_text(name: str, text: str) -> Density:
     tree = ast.parse(text)
-    functions = [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    functions = _functions(tree)
     inside = {line for function in functions for line in _span(function)}
-    decisions = [
-        (1 + sum(map(_weight, ast.walk(function))), f"{name}:{function.lineno} {function.name}")
-        for function in functions
-    ]
     branches = [node for node in ast.walk(tree) if _line(node) in inside]
     return Density(
         branches=sum(map(_weight, branches)),
         lines=len((inside & _code_lines(text)) - _docstring_lines(tree)),
         functions=len(functions),
-        heavy=[item for item in decisions if item[0] > MANY],
+        heavy=heavy(name, tree),
     )
 
 
