@@ -274,7 +274,20 @@ def test_a_film_is_exported_as_people_picked_it(bought: Pipeline) -> None:
     shown = [one["name"] for one in made["tracks"]["children"][0]["children"]]
     assert shown == ["opening#2", "door"]
     again = bought.do("export", "film.yaml", "--to", "otio", "--sandbox", code=2)
-    assert "is there already: remove it, or name another place with -o" in again
+    assert "is there already, and not a terminal: pass -y to replace it" in again
+
+
+def test_a_script_says_beforehand_that_a_file_is_replaced(bought: Pipeline) -> None:
+    """Never a folder, and never what was paid for or written by hand."""
+    export = ("export", "film.yaml", "--sandbox", "-y", "--to")
+    (bought.folder / "b.csv").write_text("of the last time", encoding="utf-8")
+    bought.do(*export, "csv", "-o", "b.csv")
+    assert (bought.folder / "b.csv").read_text("utf-8-sig").startswith("number,")
+    (bought.folder / "cut").mkdir()
+    assert "remove it, or name" in bought.do(*export, "folder", "-o", "cut", code=2)
+    before = bought.manifest.read_bytes()
+    bought.do(*export, "csv", "-o", "film.yaml", code=2)
+    assert bought.manifest.read_bytes() == before
 
 
 def test_a_terminal_is_asked_before_a_file_is_replaced(bought: Pipeline) -> None:

@@ -22,6 +22,7 @@ _which = flags.together(
         type=click.Path(),
         help="Where to write it. By default below outputs/.",
     ),
+    click.option("-y", "--yes", is_flag=True, help="Replace a file that is there, without asking."),
     flags.var,
     flags.profile,
     flags.selection,
@@ -40,7 +41,7 @@ def export(file: str, form: str, **options: Any) -> int:
 
     \b
     klingflow export film.yaml --to fcp7            # for Premiere and Resolve
-    klingflow export film.yaml --to mp4 -o cut.mp4
+    klingflow export film.yaml --to mp4 -o cut.mp4 -y     # over the last one, as a script does
     klingflow export film.yaml --to folder -s tag:act1
 
     \b

@@ -25,7 +25,7 @@ def export(file: str, form: str, options: Options) -> int:
     with bar(_("looking at the videos"), quiet=options.quiet) as tell:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, row.ending, options.save)
-    over = _may_replace(target, is_folder=row.is_folder)
+    over = _may_replace(target, options, is_folder=row.is_folder)
     _warn_of_boxes(film, form)
     with bar(_("writing {name}", name=target.name), quiet=options.quiet) as tell:
         done = cutting.export(film, form, target, over=over, tell=tell)
@@ -44,7 +44,7 @@ def preview(file: str, options: Options) -> int:
     with bar(_("looking at the videos"), quiet=options.quiet) as tell:
         film = cutting.film_of(load(file, options), options.wish, tell)
     target = cutting.target_of(film, cutting.PREVIEW, options.save)
-    over = _may_replace(target, is_folder=False)
+    over = _may_replace(target, options, is_folder=False)
     _warn_of_boxes(film, None)
     with bar(_("writing {name}", name=target.name), quiet=options.quiet) as tell:
         done = cutting.preview(film, target, over=over, tell=tell)
@@ -59,19 +59,29 @@ def _warn_of_boxes(film: cutting.Film, form: cutting.Form | None) -> None:
         console.warn(REMEDY)
 
 
-def _may_replace(target: Path, *, is_folder: bool) -> bool:
+def _may_replace(target: Path, options: Options, *, is_folder: bool) -> bool:
     """Return True if the user wants what is there replaced, False where nothing is there. Raises
     UsageError otherwise.
     """
     if not os.path.lexists(target):
         return False
-    if not is_folder and not target.is_dir() and console.can_ask():
-        if console.ask(_("{target} is there already. Replace it?", target=target)):
-            return True
+    if is_folder or target.is_dir():
+        raise UsageError(
+            _("{target} is there already: remove it, or name another place with -o", target=target)
+        )
+    if options.yes:
+        return True
+    if not console.can_ask():
+        raise UsageError(
+            _(
+                "{target} is there already, and not a terminal: pass -y to replace it, or name"
+                " another place with -o",
+                target=target,
+            )
+        )
+    if not console.ask(_("{target} is there already. Replace it?", target=target)):
         raise UsageError(_("nothing written: you said no"))
-    raise UsageError(
-        _("{target} is there already: remove it, or name another place with -o", target=target)
-    )
+    return True
 
 
 def _show_missing(film: cutting.Film, options: Options) -> None:
