@@ -113,6 +113,24 @@ def test_a_no_settles_nothing(tmp_path: Path) -> None:
     assert {p["state"] for p in film.purchases()} == {"abandoned"}
 
 
+@pytest.mark.parametrize(("word", "said"), [
+    ("--resubmit", "a: the next run buys it once more; task_x stays in the ledger"),
+    ("--abandon", "a: abandoned; it is not bought again unless you pass --rerun failed"),
+])  # fmt: skip
+def test_a_task_that_is_parked_was_bought(word: str, said: str, tmp_path: Path) -> None:
+    """Nobody is told that it was not, also where the take is to be bought once more."""
+    film = pipeline_at(tmp_path)
+    film.write({"a": {"prompt": "x"}})
+    parked = advance(found(), "parked", LATER, error=Failure("unknown", "deadline", "late"))
+    with open_ledger(ledger_paths(film.manifest), lambda: LATER) as ledger:
+        anyio.run(ledger.record, parked)
+    assert film.do("resolve", "film.yaml", "a", word).strip() == said
+    doubtful(film, "b")
+    assert film.do("resolve", "film.yaml", "b", "--resubmit").strip() == (
+        "b: not bought; the next run buys it"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -108,7 +108,7 @@ class _Settling:
         anyio.run(_write, self.held, [move.purchase for move in made.moves], said)
         if disputes:
             raise UsageError(disputes[0])
-        return [_("{key}: {verdict_words}", key=key, verdict_words=_VERDICT_WORDS[verdict])]
+        return [_("{key}: {verdict_words}", key=key, verdict_words=_settled_as(verdict, words))]
 
     def _take_back(self, key: str, verdict: Verdict) -> bool:
         """Let no host buy a take any more. Return True where that settles it, and nothing of the
@@ -307,6 +307,16 @@ _VERDICT_WORDS: Mapping[Verdict, str] = {
     "not_charged": _("not charged; it is not bought again unless you pass --rerun failed"),
     "resubmit": _("not bought; the next run buys it"),
 }
+
+
+def _settled_as(verdict: Verdict, records: Sequence[Purchase]) -> str:
+    """Return what a verdict on one take comes to. What has a task was bought, whoever says so."""
+    tasks = [task_named(record.task_id) for record in records if record.task_id]
+    if verdict != "resubmit" or not tasks:
+        return _VERDICT_WORDS[verdict]
+    return _(
+        "the next run buys it once more; {tasks} stays in the ledger", tasks=joined(", ", tasks)
+    )
 
 
 async def asked(base_url: str, key: str, purchase: Purchase) -> QueryOutcome:
