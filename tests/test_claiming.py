@@ -118,7 +118,7 @@ def test_two_copies_of_a_ledger_buy_each_shot_once(tmp_path: Path) -> None:
         )  # fmt: skip
         unshared = shutil.ignore_patterns(".klingflow", "outputs")
         shutil.copytree(first.folder, second.folder, ignore=unshared)
-        for run in [copy.start("run", "film.yaml", "-y", "-q") for copy in (first, second)]:
+        for run in [copy.begin("run", "film.yaml", "-y", "-q") for copy in (first, second)]:
             run.communicate(timeout=240)
         for copy in (first, second):
             copy.do("run", "film.yaml", "-y", "-q")

@@ -52,7 +52,7 @@ def test_a_film_and_two_drafts_are_run_at_once(tmp_path: Path) -> None:
     with sandboxed(tmp_path / "film", task_time="300ms") as (film, sandbox):
         written(film)
         runs = [
-            film.start("run", "film.yaml", "-y", *profile)
+            film.begin("run", "film.yaml", "-y", *profile)
             for profile in ((), ("--profile", "draft"), ("--profile", "rough"))
         ]
         codes = [run.wait(timeout=240) for run in runs]
