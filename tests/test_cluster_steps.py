@@ -364,21 +364,3 @@ async def test_no_video_is_tried_again_by_a_host_that_leaves(tmp_path: Path) -> 
             await gateway.opened.wait()
             host.steps.leave()
         assert host.heard.brief == [("bought", "submitted"), ("over", True)]
-
-
-async def test_a_desk_is_told_what_a_host_finds_of_its_store_when_that_changes(
-    tmp_path: Path,
-) -> None:
-    """Also that the host goes on: what it said before may come after a person's word."""
-    with a_host(tmp_path, Done([])) as host:
-        found = iter(["", "it misses a tick", "it misses a tick", "", ""])
-
-        async def forgotten(hand: Hand, account: str) -> str:
-            return next(found)
-
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("klingflow.cluster.temporal.steps.forgotten", forgotten)
-            for _ in range(5):
-                await host.steps.mind_store("gateway.example.com")
-    name = host.hand.host
-    assert host.heard.reports == [["store", name, "it misses a tick"], ["store", name, ""]]

@@ -6,6 +6,7 @@ does again. No body, no prompt and no key goes through here.
 
     flows.py    the workflows: `Desk` of an account, `Shot` of an order
     steps.py    the activities, by which workflows use this host's hand
+    minding.py  a host looks after its store, and tells the desk what it finds
     telling.py  what a host tells the desk of what it has done
     worker.py   a process of a host that does both
     client.py   what a person asks of a desk

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,21 +20,20 @@ from typing import Any, Final, TypeVar
 import anyio
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from klingflow.cluster import accounts, bringing, hands, supplies
 from klingflow.cluster.bringing import Brought, Seen
-from klingflow.cluster.giving_back import forgotten
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.orders import OrdersDamaged, Terms
 from klingflow.cluster.queued import Order
 from klingflow.cluster.reports import Bought
 from klingflow.cluster.store import told_of
 from klingflow.cluster.temporal.flows import Stage, account_of
+from klingflow.cluster.temporal.minding import Minding
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.decide.pace import BURST, Gcra
 from klingflow.decide.polling import Durations
-from klingflow.errors import LedgerBroken, UsageError
+from klingflow.errors import LedgerBroken
 from klingflow.model import Limits
 from klingflow.words import _
 
@@ -44,8 +43,6 @@ _BEAT_S: Final = 2.0
 # So many polls in a row that were refused for the key's sake are told to the desk.
 _BLIND: Final = 3
 _LONGEST_PAUSE_S: Final = 60.0
-# How often a host looks whether the store is what it was.
-_MIND_S: Final = 5.0
 # Between two tries to bring a video, at least.
 _LEAST_PAUSE_S: Final = 1.0
 
@@ -84,7 +81,7 @@ class Steps:
         self._scratch = scratch
         self._told = told
         self._broke = broke
-        self._said_of_store = ""
+        self.minding: Minding = Minding(hand, telling, told)
         self._polls = Gcra(Limits().poll, BURST)
         self._durations = Durations()
         self._creates = asyncio.Semaphore(at_once)
@@ -136,35 +133,6 @@ class Steps:
         finally:  # a host that goes on for weeks does not remember every shot
             self._hand.answers.pop(errand.order.uid, None)
 
-    async def mind_store(self, account: str) -> str:
-        """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too."""
-        why = await forgotten(self._hand, account)
-        await self._tell_of_store(why)
-        return why
-
-    async def mind_store_always(self, account: str) -> None:
-        """Look at the store again and again, also while nothing is bought. Never returns."""
-        known = ""
-        while True:
-            await asyncio.sleep(_MIND_S)
-            try:
-                why = await forgotten(self._hand, account)
-            except (UsageError, OSError) as error:
-                why = str(error)
-            if why and why != known:
-                self._told(_("{now} {why}", now=_now(), why=why))
-            known = why
-            with suppress(RPCError):  # then whoever buys says it
-                await self._tell_of_store(why)
-
-    async def _tell_of_store(self, why: str) -> None:
-        """Tell the desk what changes: also that this host goes on, after a word that it said at the
-        same time as a person let all hosts go on.
-        """
-        if why != self._said_of_store:
-            self._said_of_store = why
-            await self._telling.tell("store", self._hand.host, why)
-
     # --------
 
     async def _page(self, account: str, batch: str, number: int) -> dict[str, Any]:
@@ -208,7 +176,7 @@ class Steps:
 
     async def _buy(self, errand: _Errand, heard: int) -> Bought:
         account = account_of(activity.info().task_queue)
-        lost = await self.mind_store(account)
+        lost = await self.minding.look(account)
         stopped = await self._stopped(account, heard)
         try:
             bought = await self._bought(errand, is_stopped=bool(stopped or lost))
@@ -316,7 +284,7 @@ class Steps:
         """Raise ApplicationError where the store has lost what it had: hosts and locks give that
         back, and a person says when all have. Until then nothing is given up for want of it.
         """
-        if await self.mind_store(account_of(activity.info().task_queue)):
+        if await self.minding.look(account_of(activity.info().task_queue)):
             raise ApplicationError(_("the store has lost what it had"), type="StoreLost")
 
     def _until_next(self, terms: Terms, tier: str, seen: Seen, blind: int) -> float:

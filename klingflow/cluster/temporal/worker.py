@@ -74,10 +74,10 @@ async def work(
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     async with AsyncExitStack() as stack:
-        await steps.mind_store(account)
+        await steps.minding.look(account)
         for worker in (shots, desk):
             await stack.enter_async_context(worker)
-        minding = asyncio.create_task(steps.mind_store_always(account))
+        minding = asyncio.create_task(steps.minding.always(account))
         stack.callback(minding.cancel)
         begun()
         while not until.is_set():
