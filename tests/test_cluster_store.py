@@ -201,6 +201,42 @@ def test_a_known_store_that_is_not_there_is_missed(
     assert not store.folder.exists() or [*store.folder.iterdir()] == []
 
 
+@pytest.mark.parametrize("written", ["{0}/", "file://{0}", "{1}/./{2}", "{1}//{2}"])
+def test_a_known_store_is_missed_however_its_address_is_written(
+    store: FolderStore, tmp_path: Path, written: str
+) -> None:
+    """Whichever way was used before."""
+    folder = store.folder
+    address = written.format(folder, folder.parent, folder.name)
+    for before, after in ((address, str(folder)), (str(folder), address)):
+        state = tmp_path / f"state of {before == address}"
+        open_store(before, {}, state)
+        away = store.folder.rename(tmp_path / "away")
+        with pytest.raises(UsageError, match=r"is not there: mount its drive"):
+            open_store(after, {}, state)
+        away.rename(store.folder)
+
+
+@POSIX
+@pytest.mark.parametrize("is_by_link", [False, True])
+def test_a_known_store_is_missed_by_a_link_and_by_its_folder(
+    store: FolderStore, tmp_path: Path, is_by_link: bool
+) -> None:
+    """Also where the link leads nowhere any more, or has become an empty folder."""
+    state, link = tmp_path / "state", tmp_path / "link"
+    link.symlink_to(store.folder)
+    open_store(str(link if is_by_link else store.folder), {}, state)
+    _empty(store.folder)
+    for path in (link, store.folder):
+        with pytest.raises(UsageError, match=r"is not there: mount its drive"):
+            open_store(str(path), {}, state)
+    if is_by_link:
+        link.unlink()
+        link.mkdir()
+        with pytest.raises(UsageError, match=r"is not there: mount its drive"):
+            open_store(str(link), {}, state)
+
+
 def test_a_store_in_the_place_of_a_known_one_is_noticed(store: FolderStore, tmp_path: Path) -> None:
     """Another drive may be mounted there. Who means it deletes the note that is named."""
     address, state = str(store.folder), tmp_path / "state"
@@ -268,7 +304,9 @@ def test_an_object_of_a_bucket_is_made_once(service: Service) -> None:
     assert (host.put(NAME, b"first"), other.put(NAME, b"second")) == (True, False)
     assert (other.get(NAME), other.names("purchases")) == (b"first", [NAME])
     assert [*service.objects] == [f"/films/store/{NAME}"]
-    assert host.identity == other.identity
+    again = open_store("s3://films//store/", service.environ, None)
+    assert host.identity == other.identity == again.identity
+    assert again.described == host.described
     prove(host)
 
 

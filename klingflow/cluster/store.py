@@ -22,7 +22,7 @@ from typing import BinaryIO, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from klingflow import disk, plain_files
-from klingflow.cluster.known_stores import known_at
+from klingflow.cluster.known_stores import known_at, plain_address
 from klingflow.errors import StoreAway, UsageError
 from klingflow.words import _, cause
 
@@ -117,14 +117,15 @@ def open_store(address: str, environ: Mapping[str, str], state: Path | None) -> 
     empty folder in the place of an unmounted drive is noticed, and no store begins in it. Raises
     UsageError.
     """
+    address = plain_address(address)
     known = None if state is None else known_at(state, address)
     scheme = urlsplit(address).scheme
     if scheme in _BUCKETS:
         from klingflow.assets.objects import Bucket  # for start-up, and an extra
 
         store: PutOnce = Bucket(address, environ, MOST_BYTES)
-    elif scheme in ("", "file"):
-        folder = Path(address.removeprefix("file://"))
+    elif not scheme:
+        folder = Path(address)
         if known:
             known.check_there(folder / _MARK)
         store = FolderStore(folder)
