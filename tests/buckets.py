@@ -4,6 +4,7 @@ without conditional puts. No signature is checked.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 class Service(ThreadingHTTPServer):
     """Objects by their paths. `conditional` says whether a put can ask that nothing be there; `lie`
     is what it does meanwhile instead of what it is asked: "denied", "busy", "error in 200", "cut
-    off". `listed` are the lists that were asked for: below which name, and from which one on.
+    off". Unless `in_order`, it lists as S3's directory buckets do: from the beginning, whichever
+    name a list is to begin at, and in no order. `listed` are the lists that were asked for: below
+    which name, and from which one on.
     """
 
     daemon_threads = True
@@ -24,6 +27,7 @@ class Service(ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.conditional = conditional
         self.lie = ""
+        self.in_order = True
         self.listed: list[tuple[str, str]] = []
         self.turn = threading.Lock()
 
@@ -86,11 +90,16 @@ class _Handler(BaseHTTPRequestHandler):
         prefix, after = query["prefix"][0], query.get("start-after", [""])[0]
         self.server.listed.append((prefix, after))
         stem = bucket.rstrip("/") + "/"
+        below = [path for path in self.server.objects if path.startswith(stem + prefix)]
+        if self.server.in_order:
+            listed = sorted(path for path in below if path > stem + after)
+        else:
+            listed = sorted(below, key=lambda path: hashlib.sha256(path.encode()).digest())
         rows = "".join(
-            f"<Contents><Key>{path.removeprefix(stem)}</Key><Size>{len(data)}</Size>"
+            f"<Contents><Key>{path.removeprefix(stem)}</Key>"
+            f"<Size>{len(self.server.objects[path])}</Size>"
             "<LastModified>2026-06-08T06:52:49.000Z</LastModified><ETag>1</ETag></Contents>"
-            for path, data in sorted(self.server.objects.items())
-            if path.startswith(stem + prefix) and path > stem + after
+            for path in listed
         )
         said = f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>"
         return said.encode()

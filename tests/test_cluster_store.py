@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -310,13 +310,37 @@ def test_an_object_of_a_bucket_is_made_once(service: Service) -> None:
     prove(host)
 
 
+def fill(service: Service, films: Sequence[str], number: int) -> None:
+    """Let a bucket have so many purchases of each film."""
+    for film in films:
+        for one in range(number):
+            service.objects[f"/films/store/purchases/{film}-{one:03}.intent"] = b"x"
+
+
 def test_a_bucket_lists_no_more_than_is_asked_for(service: Service) -> None:
-    """A film's names cost one page, however many other films are there."""
+    """A film's names cost one page, however many other films are there, once the first page has
+    shown that the service lists in order.
+    """
+    fill(service, ["a", "b", "ba", "c"], 60)
     bucket = open_store("s3://films/store", service.environ, None)
-    for film in ("a", "b", "ba", "c"):
-        bucket.put(f"purchases/{film}-1.intent", b"x")
-    assert bucket.names("purchases", "b-") == ["purchases/b-1.intent"]
-    assert service.listed == [("store/purchases/", "store/purchases/b-")]
+    for _ in range(2):
+        assert bucket.names("purchases", "b-") == [f"purchases/b-{n:03}.intent" for n in range(60)]
+    from_b = ("store/purchases/", "store/purchases/b-")
+    assert service.listed == [("store/purchases/", ""), from_b, from_b]
+
+
+@pytest.mark.parametrize("number", [1, 60])
+def test_a_bucket_that_lists_in_no_order_lists_all(service: Service, number: int) -> None:
+    """Of each film, however many names there are: a claim that is missed may be made again."""
+    films = ["a", "b", "ba", "c"]
+    fill(service, films, number)
+    service.in_order = False
+    bucket = open_store("s3://films/store", service.environ, None)
+    for film in [*films, *films]:
+        names = [f"purchases/{film}-{n:03}.intent" for n in range(number)]
+        assert bucket.names("purchases", f"{film}-") == names
+    assert len(bucket.names("purchases")) == 4 * number
+    assert {after for _, after in service.listed} == {""}
 
 
 def test_a_bucket_without_conditional_puts_is_refused(service: Service) -> None:

@@ -23,6 +23,7 @@ import anyio
 import anyio.to_thread
 
 from klingflow import disk, plain_files
+from klingflow.assets.listing import CHUNK, Listing
 from klingflow.assets.stores import Snapshot
 from klingflow.errors import NotStored, StoreAway, UsageError
 from klingflow.model import AssetSettings
@@ -152,6 +153,7 @@ class Bucket:
         self._settings = AssetSettings(address, endpoint=endpoint, region=region)
         self._objects = _opened(self._settings, environ, timedelta(seconds=GIVE_UP_S))
         self._files = _opened(self._settings, environ, _PUT)
+        self._listing = Listing(self._listed)
 
     @property
     def described(self) -> str:
@@ -196,24 +198,22 @@ class Bucket:
         raise failure  # here, as above
 
     def names(self, folder: str, begin: str = "") -> list[str]:
-        """Return the names of all objects below a folder that begin so, sorted. Raises StoreAway.
-
-        A service lists names in their order, and from any name on, so that no more are asked for.
+        """Return the names of all objects below a folder that begin so, sorted. Raises
+        StoreAway.
         """
-        import obstore  # for start-up
-
-        whole, found = f"{folder}/{begin}", list[str]()
         try:
-            pages = obstore.list(self._objects, f"{folder}/", offset=whole if begin else None)
-            for name in (str(one["path"]) for page in pages for one in page):
-                if name.startswith(whole):
-                    found.append(name)
-                elif name > whole:
-                    break
-            return sorted(found)
+            return self._listing.names(f"{folder}/", begin)
         except Exception as error:
             failure = self._away(error)
         raise failure  # here, as above
+
+    def _listed(self, folder: str, after: str | None = None) -> Iterator[list[str]]:
+        """Yield the names below a folder as the service lists them, many at once."""
+        import obstore  # for start-up
+
+        for page in obstore.list(self._objects, folder, offset=after, chunk_size=CHUNK):
+            if page:
+                yield [str(one["path"]) for one in page]
 
     def keep(self, name: str, path: Path) -> None:
         """Make an object of a file whose hash its name is; one that is there stays. Raises
