@@ -78,7 +78,7 @@ def boxes(state: Path) -> list[Path]:
         Bought("", "limited", kind="key", stops=True, sent=True),
     ),
     (UNSENT, "answer", Bought("", "unsent", kind="not_sent")),
-    (LOST, "doubt", Bought("", "in_doubt", kind="unknown", sent=True, proven=True)),
+    (LOST, "doubt", Bought("", "in_doubt", kind="unknown", sent=True, proven=True, lost=True)),
     (PAGE, "doubt", Bought("", "in_doubt", kind="unknown", sent=True, off_the_mark=True)),
 ])  # fmt: skip
 async def test_an_order_is_bought(

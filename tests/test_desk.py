@@ -153,6 +153,49 @@ def test_a_claim_that_a_dead_host_never_used_says_nothing_of_the_gateway() -> No
         assert made.standing.unsent == (host != "")
 
 
+def test_a_create_that_is_lost_holds_back_the_others() -> None:
+    """As one of a single run does: while the gateway is away each would be in doubt, too. What was
+    granted with it is of its round; then one goes alone, after a longer pause each time, until one
+    is answered.
+    """
+    made, now = desk(50, Settings(Rate(6000, 1.0), 8)), 3.0
+    for uid in granted(made):
+        made.bought(lost(uid), now, 1.0)
+    for wait_s in (1.0, 2.0, 4.0):
+        assert wait_s == 1.0 or granted(made, now + wait_s - 1.1) == []  # it is granted ahead
+        now += wait_s
+        (uid,) = granted(made, now)
+        assert granted(made, now) == []
+        made.bought(lost(uid), now, 1.0)
+    (uid,) = granted(made, now + 8.0)
+    made.bought(submitted(uid), now + 8.0, 1.0)
+    assert len(granted(made, now + 8.0)) == 7
+
+
+def test_what_was_granted_ahead_of_a_loss_is_of_its_round() -> None:
+    """Hosts send it, whatever has become known meanwhile."""
+    made = desk(50, Settings(Rate(60, 1.0), 8))
+    for n, uid in enumerate(granted(made, 10.0)):
+        made.bought(lost(uid), 10.5 + n, 1.0)
+        assert made.standing.unsent == 1
+
+
+def lost(uid: str) -> Bought:
+    """The connection broke while the gateway had the create."""
+    return Bought(uid, "in_doubt", kind="unknown", sent=True, proven=True, lost=True, host="north")
+
+
+def test_a_gateway_that_loses_every_create_is_given_up() -> None:
+    """After so many rounds, not creates; a person lets hosts go on."""
+    made, now = desk(100, Settings(Rate(6000, 1.0), 8)), 1.0
+    while not made.halted:
+        for uid in granted(made, now):
+            made.bought(lost(uid), now, 1.0)
+        now += 120.0
+    assert made.halted == "the gateway cannot be reached"
+    assert made.batches["b1"].settled == 8 + 39
+
+
 def test_a_grant_that_came_too_late_is_granted_again() -> None:
     """Under the same id, because nobody has claimed it."""
     made = desk(1)

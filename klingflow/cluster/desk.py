@@ -100,7 +100,7 @@ class Desk(Intake):
         While nobody knows whether the gateway takes any, they go one by one. Later so many go at
         once as hosts come to in time.
         """
-        most = self.account.tempo.in_time.limit if self.standing.proven else 1
+        most = self.account.tempo.in_time.limit if self.standing.is_reached else 1
         sent = sorted((g.at for g in self._granted.values() if not g.order.claimed), reverse=True)
         return sent[most - 1] + _ALONE_S if len(sent) >= most else 0.0
 
@@ -142,7 +142,7 @@ class Desk(Intake):
         if grant is None:
             return  # told twice, or of a desk before this one
         if told.sent:
-            self._learn(grant, told, now)
+            self._learn(grant, told, now, u)
         self.standing.heard(told)
         if told.stopped:
             self.account.stop(told.stopped)
@@ -162,9 +162,11 @@ class Desk(Intake):
                 _("the gateway refuses every create for want of room, and no task is running")
             )
 
-    def _learn(self, grant: Grant, told: Bought, now: float) -> None:
+    def _learn(self, grant: Grant, told: Bought, now: float, u: float) -> None:
         """Note what only the host knows that sent the POST itself: who has bought, how fast."""
         self._count(told.host)
+        if told.lost:
+            self._lost(grant, now, u)
         if told.outcome == "submitted":
             self.account.tempo.accepted(now, grant.at)
         if grant.order.counted and told.outcome in ("submitted", "in_doubt"):
@@ -252,7 +254,11 @@ class Desk(Intake):
         elif told.outcome == "late" and not told.stopped:
             tempo.in_time.refused(now, grant.at, len(self._granted))
         elif told.outcome == "unsent" and told.host:  # not of a host that died before it had sent
-            self.standing.not_sent(now, u)
+            self._lost(grant, now, u)
+
+    def _lost(self, grant: Grant, now: float, u: float) -> None:
+        last = max((g.at for g in self._granted.values() if not g.order.claimed), default=grant.at)
+        self.standing.lost(grant.at, last, now, u)
 
     def _end(self, order: Order) -> None:
         batch = self.batches[order.ask.ref.batch]

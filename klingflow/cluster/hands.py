@@ -359,5 +359,6 @@ async def _delivered(hand: Hand, done: _Sent) -> Bought:
         sent=not isinstance(outcome, Unsent),
         proven=patience.proves(outcome),
         off_the_mark=isinstance(outcome, Doubtful) and outcome.off_the_mark,
+        lost=isinstance(outcome, Doubtful) and outcome.lost,
         host=hand.host,
     )

@@ -26,8 +26,9 @@ BoughtAs = Literal[
 class Bought:
     """What became of one try. `sent`: this very call sent the POST; only then has the pace anything
     to learn. `stops`: the gateway refuses the account, not the shot. `proven` and `off_the_mark` as
-    klingflow.decide.patience means them. `reason` quotes nobody. `host` has sent it. `stopped`:
-    nobody may buy for the account, as its word of this number in the store says.
+    klingflow.decide.patience means them. `lost`: the way to the gateway is broken. `reason` quotes
+    nobody. `host` has sent it. `stopped`: nobody may buy for the account, as its word of this
+    number in the store says.
     """
 
     uid: str
@@ -41,6 +42,7 @@ class Bought:
     stops: bool = False
     proven: bool = False
     off_the_mark: bool = False
+    lost: bool = False
     host: str = ""
     stopped: int = 0
 

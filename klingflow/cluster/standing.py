@@ -20,7 +20,8 @@ class Standing:
     halted: str = ""
     paused_until: float = 0.0
     proven: bool = False
-    unsent: int = 0  # creates in a row that could not be sent
+    unsent: int = 0  # rounds in a row of creates that could not be sent, or were lost
+    round_until: float = -1.0  # the moment of the last create of the latest of them
     off_the_mark: int = 0
     stores: dict[str, str] = field(default_factory=dict)
 
@@ -32,6 +33,11 @@ class Standing:
     def halt(self, reason: str) -> None:
         """Let nothing be granted until `go_on`; the first reason counts."""
         self.halted = self.halted or reason
+
+    @property
+    def is_reached(self) -> bool:
+        """True if the gateway takes creates, as far as anybody knows."""
+        return self.proven and not self.unsent
 
     def go_on(self) -> None:
         """Forget what went wrong."""
@@ -49,13 +55,18 @@ class Standing:
     def heard(self, told: Bought) -> None:
         """A try is over, whatever came of it."""
         if told.sent:
-            self.unsent = 0
+            self.unsent = self.unsent if told.lost else 0
             self.off_the_mark += told.off_the_mark
         self.proven = self.proven or told.proven or told.outcome == "submitted"
 
-    def not_sent(self, now: float, u: float) -> None:
-        """A create could not be sent: pause, longer each time."""
-        self.unsent += 1
+    def lost(self, at: float, last: float, now: float, u: float) -> None:
+        """A create of the moment `at` could not be sent, or nobody knows what came of it because
+        the way to the gateway is broken: pause, longer each round. Those that were granted by then,
+        the `last` of them for its own moment, are of the same round: one failure met them all.
+        """
+        if at > self.round_until:
+            self.unsent += 1
+            self.round_until = max(at, last)
         pause_s = min(LONGEST_PAUSE_S, 2.0 ** (self.unsent - 1)) * (0.5 + u / 2)
         self.paused_until = max(self.paused_until, now + pause_s)
 
