@@ -49,8 +49,8 @@ _AT_ONCE: Final = 50
 
 async def connect(address: Address, *, identity: str = "") -> Client:
     """Return a client of the server. Raises ClusterAway."""
-    # The library's own log would come between the lines for people.
-    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    # The library's own log would come between the lines for people, in colours and Rust's words.
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
     runtime = Runtime(telemetry=TelemetryConfig(logging=quiet))
     try:
         return await Client.connect(

@@ -10,7 +10,6 @@ import asyncio
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Final
 
 from temporalio.service import RPCError
@@ -19,7 +18,6 @@ from klingflow.cluster.giving_back import forgotten
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.errors import UsageError
-from klingflow.words import _
 
 # How often a host looks whether the store is what it was.
 _EVERY_S: Final = 5.0
@@ -54,8 +52,7 @@ class Minding:
             except (UsageError, OSError) as error:
                 why = str(error)
             if why and why != known:
-                at = datetime.now(UTC).isoformat(timespec="seconds")
-                self._told(_("{now} {why}", now=at, why=why))
+                self._told(why)
             known = why
             with suppress(RPCError):  # then whoever buys says it
                 await self._tell_desk(why)

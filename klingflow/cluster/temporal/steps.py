@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -340,7 +339,7 @@ class Steps:
                 kind = type(error).__name__
                 what = errand.stage if errand else activity.info().activity_type
                 line = _("{what}: {kind}: {error}", what=what, kind=kind, error=error)
-                self._told(f"{_now()} {line}")
+                self._told(line)
         raise ApplicationError(_("{kind} on this host", kind=kind), type=kind)
 
 
@@ -362,7 +361,3 @@ def _was_bought() -> bool:
     """True if an earlier execution has told the desk that it was, by its heartbeats."""
     said = activity.info().heartbeat_details
     return bool(said) and said[0] != "buy"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, desk_queue_of, 
 from klingflow.cluster.temporal.steps import Steps
 from klingflow.cluster.temporal.telling import Telling
 from klingflow.errors import LedgerBroken
+from klingflow.words import _
 
 # Shots at once of one host; most are coroutines that sleep until their next poll.
 _SHOTS: Final = 2000
@@ -46,17 +47,20 @@ async def work(
     """Work for an account until the event is set; then finish the creates that are on their way.
     Downloads go to the folder `scratch` first.
 
-    `at_once` bounds its creates, and its downloads. `told` gets lines for people, `begun` is called
-    when the work has begun. Return why this host must buy nothing more, if that ended it.
+    `at_once` bounds its creates, and its downloads. `told` gets dated lines for people, `begun` is
+    called when the work has begun. Return why this host must buy nothing more, if that ended it.
     """
     logging.getLogger("temporalio").setLevel(logging.CRITICAL)  # its words come through `told`
     broken: list[LedgerBroken] = []
+
+    def tell(line: str) -> None:
+        told(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}")
 
     def broke(error: LedgerBroken) -> None:
         broken.append(error)
         until.set()
 
-    steps = Steps(hand, Telling(client, account), scratch, told, broke, at_once=at_once)
+    steps = Steps(hand, Telling(client, account), scratch, tell, broke, at_once=at_once)
     longest_s = hand.waits.create_s + hand.waits.spare_s
     shots = Worker(
         client,
@@ -82,7 +86,7 @@ async def work(
         begun()
         while not until.is_set():
             async with _workflows(client, account):
-                await _until_back(client, until)
+                await _until_back(client, until, tell)
                 if until.is_set():
                     steps.leave()
     await steps.finished(longest_s)
@@ -102,7 +106,7 @@ def _workflows(client: Client, account: str) -> Worker:
     )
 
 
-async def _until_back(client: Client, until: asyncio.Event) -> None:
+async def _until_back(client: Client, until: asyncio.Event, tell: Callable[[str], None]) -> None:
     """Return when the server answers again after it was away, or the event is set.
 
     A server may come back with a database of an earlier time. What a workflow remembers is then
@@ -111,8 +115,12 @@ async def _until_back(client: Client, until: asyncio.Event) -> None:
     """
     while not until.is_set() and await _answers(client):
         await _pause(until)
+    if not until.is_set():
+        tell(_("the cluster's server does not answer; this host goes on when it is back"))
     while not until.is_set() and not await _answers(client):
         await _pause(until)
+    if not until.is_set():
+        tell(_("the cluster's server is back"))
 
 
 async def _answers(client: Client) -> bool:
