@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anyio
+import anyio.to_thread
 import pytest
 from temporalio import workflow
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -35,6 +36,7 @@ from klingflow.gateway.http import Gateway
 from klingflow.ledger.handed_over import claimed
 from klingflow.ledger.lines import journal_line
 from klingflow.ledger.uids import uid_of
+from tests.campaigns.relay import relayed
 from tests.clusters import LINEAGE, a_hand, a_store, hand_over, order, states
 from tests.runs import VIDEO, Scripted, Video, refused, said
 
@@ -154,6 +156,30 @@ async def test_what_the_desk_is_given_is_bought_and_brought(
         assert [host.partition("/")[0] for host in await desk.hosts()] == ["north"]
     assert (states(store)["001.done"], told) == ("done", [])
     assert [what.partition(" ")[0] for what in gateway.asked].count("create") == 1
+
+
+async def test_hosts_notice_that_the_server_was_away(store: FolderStore, tmp_path: Path) -> None:
+    """Also behind a proxy, which answers in its own way. They say so, and go on: what they remember
+    of workflows is forgotten, because the server may have come back with less.
+    """
+    (tmp_path / "server").mkdir()
+    with started(tmp_path / "server") as own, relayed(own.port) as relay:
+        proxied = Server(own.database, relay.port)
+        async with (
+            a_host(own, store, tmp_path / "north", "away", Scripted()) as straight,
+            a_host(proxied, store, tmp_path / "south", "away", Scripted()) as through,
+        ):
+            for told, change in ((1, own.kill), (2, own.start)):
+                await anyio.to_thread.run_sync(change)
+
+                async def have_told(lines: int = told) -> bool:
+                    return len(straight) == len(through) == lines
+
+                await until(have_told)
+        assert [line.partition(" ")[2] for line in through] == [
+            "the cluster's server does not answer; this host goes on when it is back",
+            "the cluster's server is back",
+        ]
 
 
 async def test_a_task_that_failed_is_bought_again(

@@ -23,7 +23,7 @@ _GATHER_S: Final = 0.5
 _AGAIN_S: Final = 1.0
 _PATIENCE: Final = timedelta(seconds=10)
 # What a server says that will not hear it later, either.
-_FOR_GOOD: Final = frozenset(
+FOR_GOOD: Final = frozenset(
     {
         RPCStatusCode.INVALID_ARGUMENT,
         RPCStatusCode.PERMISSION_DENIED,
@@ -69,7 +69,7 @@ class Telling:
             except RPCError as error:
                 if error.status == RPCStatusCode.NOT_FOUND:
                     return None
-                if error.status in _FOR_GOOD:
+                if error.status in FOR_GOOD:
                     return error
             except Exception as error:
                 return error

@@ -18,7 +18,7 @@ from klingflow import __version__
 from klingflow.cluster.hand import Hand
 from klingflow.cluster.temporal.flows import DeskFlow, ShotFlow, desk_queue_of, queue_of
 from klingflow.cluster.temporal.steps import Steps
-from klingflow.cluster.temporal.telling import Telling
+from klingflow.cluster.temporal.telling import FOR_GOOD, Telling
 from klingflow.errors import LedgerBroken
 from klingflow.words import _
 
@@ -29,8 +29,8 @@ _STICKY_S: Final = timedelta(seconds=2)
 # How often a host looks whether the server is there, which takes longer than this to start.
 _LOOK_S: Final = 0.5
 _PATIENCE: Final = timedelta(seconds=10)
-# What a call ends with where nothing answers.
-_AWAY: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED})
+# What only a server says that is there; what else a call ends with, it may end with on its way.
+_ANSWERS: Final = FOR_GOOD | {RPCStatusCode.NOT_FOUND}
 
 
 async def work(
@@ -127,7 +127,7 @@ async def _answers(client: Client) -> bool:
     try:
         return await client.service_client.check_health(timeout=_PATIENCE)
     except RPCError as error:
-        return error.status not in _AWAY
+        return error.status in _ANSWERS
 
 
 async def _pause(until: asyncio.Event) -> None:
