@@ -248,6 +248,32 @@ async def test_an_end_that_a_store_has_lost_is_found_again(tmp_path: Path, end: 
         assert [one.partition(" ")[0] for one in asked(host.hand)].count("create") == 1
 
 
+async def test_what_ended_while_a_server_died_is_done_once_more(tmp_path: Path) -> None:
+    """The server has come back from a backup, and so has the store. The desk has not heard that the
+    shot was bought, and nobody is asked to bring its video: the host says it again, and does that.
+    """
+    with a_host(tmp_path, Done([ACCEPTED])) as host:
+        assert await host.shot() == "done"
+        first, ends = [*host.heard.reports], tmp_path / "store" / "purchases"
+        for path in ends.glob("*.done"):
+            path.unlink()
+        host.heard.reports.clear()
+        delivered, tell = anyio.Event(), host.heard.tell
+
+        async def hear(*report: Any) -> None:
+            await tell(*report)
+            if report[0] == "delivered":
+                delivered.set()
+
+        host.heard.tell = hear  # type: ignore[method-assign]
+        host.steps.repeat()
+        with anyio.fail_after(60):
+            await delivered.wait()
+        assert [one[0] for one in host.heard.reports] == [one[0] for one in first]
+        assert host.heard.reports[0][2] == first[0][2] and [*ends.glob("*.done")]
+        assert [one.partition(" ")[0] for one in asked(host.hand)].count("create") == 1
+
+
 async def test_what_nobody_has_claimed_is_not_bought_late(tmp_path: Path) -> None:
     """Its moment has passed with its host; the desk grants it again."""
     with a_host(tmp_path, Scripted()) as host:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -44,17 +45,26 @@ _BLIND: Final = 3
 _LONGEST_PAUSE_S: Final = 60.0
 # Between two tries to bring a video, at least.
 _LEAST_PAUSE_S: Final = 1.0
+# What has ended so long before a server died may have been on its way to it; and of so many shots.
+_JUST_NOW_S: Final = 120.0
+_JUST_NOW: Final = 1000
+# Between two tries to do a shot once more.
+_REPEAT_S: Final = 10.0
 
 
 @dataclass(slots=True)
 class _Errand:
-    """An order that was granted for the moment `at`, which this host's clock shows as `turn_at`;
-    and what this host is at with it.
+    """An order that was granted for the moment `at`, which this host's clock shows as `turn_at`, by
+    the desk of an account that had `heard` so many words of persons; whether an earlier execution
+    has told that it `was_bought`; and what this host is at with it.
     """
 
     order: Order
     at: float
     turn_at: float
+    account: str
+    heard: int
+    was_bought: bool
     stage: Stage = "buy"
 
 
@@ -87,6 +97,8 @@ class Steps:
         self._downloads = asyncio.Semaphore(at_once)
         self._buying: set[asyncio.Task[Any]] = set()
         self._left: set[anyio.CancelScope] = set()
+        self._ended: deque[tuple[float, _Errand]] = deque(maxlen=_JUST_NOW)
+        self._repeating: set[asyncio.Task[None]] = set()
         self._is_leaving = False
 
     def leave(self) -> None:
@@ -125,12 +137,41 @@ class Steps:
         at which this step was begun: the clocks of hosts do not matter. Whatever an earlier
         execution has done is found done.
         """
-        turn_at = self._hand.clock() + at - activity.info().started_time.timestamp()
-        errand = _Errand(Order.from_json(order), at, turn_at)
+        info = activity.info()
+        turn_at = self._hand.clock() + at - info.started_time.timestamp()
+        said, account = info.heartbeat_details, account_of(info.task_queue)
+        was_bought = bool(said) and said[0] != "buy"
+        errand = _Errand(Order.from_json(order), at, turn_at, account, heard, was_bought)
         try:
-            return await self._done(self._shot(errand, heard), errand)
+            end = await self._done(self._shot(errand), errand)
         finally:  # a host that goes on for weeks does not remember every shot
             self._hand.answers.pop(errand.order.uid, None)
+        self._ended.append((self._hand.clock(), errand))
+        return end
+
+    def repeat(self) -> None:
+        """Do once more what has ended here just now, beside the engine.
+
+        A server that comes back from a backup has lost what the desk was told, and believes all the
+        same that a step has ended whose end was on its way to it. So nobody else would say it
+        again, or bring a video that a store has lost as well.
+        """
+        since = self._hand.clock() - _JUST_NOW_S
+        for ended_at, errand in self._ended:
+            if ended_at >= since:
+                work = asyncio.create_task(self._repeated(errand))
+                self._repeating.add(work)
+                work.add_done_callback(self._repeating.discard)
+        self._ended.clear()
+
+    async def _repeated(self, errand: _Errand) -> None:
+        errand.was_bought = False
+        while not self._is_leaving:
+            errand.stage = "buy"
+            with suppress(ApplicationError):
+                await self._worded(self._shot(errand), errand)
+                return
+            await asyncio.sleep(_REPEAT_S)
 
     # --------
 
@@ -156,27 +197,26 @@ class Steps:
         found = await asyncio.gather(*(supplies.claims_of(self._hand, uid) for uid in claimed))
         return dict(zip(claimed, found, strict=True))
 
-    async def _shot(self, errand: _Errand, heard: int) -> str:
+    async def _shot(self, errand: _Errand) -> str:
         is_new = False
-        if not _was_bought():
-            bought = await self._buy(errand, heard)
+        if not errand.was_bought:
+            bought = await self._buy(errand)
             if bought.outcome != "submitted":
                 return bought.outcome
             is_new = bought.sent
         errand.stage = "watch"
         with self._unless_leaving():
-            seen = await self._watch(errand.order, is_new=is_new)
+            seen = await self._watch(errand, is_new=is_new)
         end: str = seen.state
         if seen.state == "succeeded":
             errand.stage = "bring"
-            end = await self._bring(errand.order.uid, seen)
+            end = await self._bring(errand, seen)
         await bringing.check_told(self._hand, errand.order.uid, end)
         return end
 
-    async def _buy(self, errand: _Errand, heard: int) -> Bought:
-        account = account_of(activity.info().task_queue)
-        lost = await self.minding.look(account)
-        stopped = await self._stopped(account, heard)
+    async def _buy(self, errand: _Errand) -> Bought:
+        lost = await self.minding.look(errand.account)
+        stopped = await self._stopped(errand.account, errand.heard)
         try:
             bought = await self._bought(errand, is_stopped=bool(stopped or lost))
         except OrdersDamaged:
@@ -222,12 +262,13 @@ class Steps:
     def _wait_s(self, errand: _Errand) -> float:
         return errand.turn_at - self._hand.clock()
 
-    async def _watch(self, order: Order, *, is_new: bool) -> Seen:
+    async def _watch(self, errand: _Errand, *, is_new: bool) -> Seen:
         """Poll a task until it is over. `is_new`: this execution has bought it."""
+        order = errand.order
         try:
             seen = await self._seen(order, is_new=is_new)
         except OrdersDamaged:
-            await self._unless_lost()
+            await self._unless_lost(errand.account)
             seen = await bringing.given_up(self._hand, order.uid)
         if seen.again:
             await self._telling.tell("again", order.as_json(), seen.again, seen.is_claimed)
@@ -260,30 +301,30 @@ class Steps:
             self._durations.learn(tier, seen.unfinished_s, seen.age_s, ())
         return seen
 
-    async def _bring(self, uid: str, seen: Seen) -> str:
+    async def _bring(self, errand: _Errand, seen: Seen) -> str:
         """Bring a video, as often as it takes."""
-        brought = await self._brought(uid, seen, None)
+        brought = await self._brought(errand, seen, None)
         while brought.state == "again":
             with self._unless_leaving():
                 await asyncio.sleep(max(_LEAST_PAUSE_S, brought.pause_s))
-            brought = await self._brought(uid, seen, brought)
-        await self._telling.tell("delivered", uid, brought.state == "done")
+            brought = await self._brought(errand, seen, brought)
+        await self._telling.tell("delivered", errand.order.uid, brought.state == "done")
         return brought.state
 
-    async def _brought(self, uid: str, seen: Seen, last: Brought | None) -> Brought:
+    async def _brought(self, errand: _Errand, seen: Seen, last: Brought | None) -> Brought:
         async with self._downloads:
             self._stay()
             try:
-                return await bringing.bring(self._hand, uid, seen, self._scratch, last)
+                return await bringing.bring(self._hand, errand.order.uid, seen, self._scratch, last)
             except OrdersDamaged:
-                await self._unless_lost()
+                await self._unless_lost(errand.account)
                 return Brought("undelivered")
 
-    async def _unless_lost(self) -> None:
+    async def _unless_lost(self, account: str) -> None:
         """Raise ApplicationError where the store has lost what it had: hosts and locks give that
         back, and a person says when all have. Until then nothing is given up for want of it.
         """
-        if await self.minding.look(account_of(activity.info().task_queue)):
+        if await self.minding.look(account):
             raise ApplicationError(_("the store has lost what it had"), type="StoreLost")
 
     def _until_next(self, terms: Terms, tier: str, seen: Seen, blind: int) -> float:
@@ -321,25 +362,26 @@ class Steps:
             self._stay()
 
     async def _done(self, work: Coroutine[Any, Any, T], errand: _Errand | None = None) -> T:
-        """Do it, and say meanwhile that this host is alive, and what it is at. Only the kind of an
-        error is told.
-        """
+        """Do it as `_worded`, and say meanwhile that this host is alive, and what it is at."""
         async with _beating(errand):
-            try:
-                return await work
-            except ApplicationError:
-                raise
-            except LedgerBroken as error:
-                self._broke(error)
-                kind = type(error).__name__
-            except hands.PageMissing as error:  # which this host has said
-                await self._telling.tell("missing", error.batch, str(error))
-                kind = type(error).__name__
-            except Exception as error:
-                kind = type(error).__name__
-                what = errand.stage if errand else activity.info().activity_type
-                line = _("{what}: {kind}: {error}", what=what, kind=kind, error=error)
-                self._told(line)
+            return await self._worded(work, errand)
+
+    async def _worded(self, work: Coroutine[Any, Any, T], errand: _Errand | None) -> T:
+        """Do it. Raises ApplicationError, in which only the kind of an error is told."""
+        try:
+            return await work
+        except ApplicationError:
+            raise
+        except LedgerBroken as error:
+            self._broke(error)
+            kind = type(error).__name__
+        except hands.PageMissing as error:  # which this host has said
+            await self._telling.tell("missing", error.batch, str(error))
+            kind = type(error).__name__
+        except Exception as error:
+            kind = type(error).__name__
+            what = errand.stage if errand else activity.info().activity_type
+            self._told(_("{what}: {kind}: {error}", what=what, kind=kind, error=error))
         raise ApplicationError(_("{kind} on this host", kind=kind), type=kind)
 
 
@@ -355,9 +397,3 @@ async def _beating(errand: _Errand | None) -> AsyncIterator[None]:
         yield
     finally:
         beating.cancel()
-
-
-def _was_bought() -> bool:
-    """True if an earlier execution has told the desk that it was, by its heartbeats."""
-    said = activity.info().heartbeat_details
-    return bool(said) and said[0] != "buy"

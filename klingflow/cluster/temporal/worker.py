@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -26,11 +29,13 @@ from klingflow.words import _
 _SHOTS: Final = 2000
 # A workflow's step that a dead host was asked for goes to another after this time.
 _STICKY_S: Final = timedelta(seconds=2)
-# How often a host looks whether the server is there, which takes longer than this to start.
+# How often a host looks whether a server that was away is back.
 _LOOK_S: Final = 0.5
 _PATIENCE: Final = timedelta(seconds=10)
+# A server ends a call that waits for work after a minute.
+_HELD: Final = timedelta(seconds=90)
 # What only a server says that is there; what else a call ends with, it may end with on its way.
-_ANSWERS: Final = FOR_GOOD | {RPCStatusCode.NOT_FOUND}
+_ANSWERS: Final = FOR_GOOD | {RPCStatusCode.NOT_FOUND, RPCStatusCode.RESOURCE_EXHAUSTED}
 
 
 async def work(
@@ -86,9 +91,11 @@ async def work(
         begun()
         while not until.is_set():
             async with _workflows(client, account):
-                await _until_back(client, until, tell)
+                await _until_back(client, account, until, tell)
                 if until.is_set():
                     steps.leave()
+                else:
+                    steps.repeat()
     await steps.finished(longest_s)
     return broken[0] if broken else None
 
@@ -106,21 +113,52 @@ def _workflows(client: Client, account: str) -> Worker:
     )
 
 
-async def _until_back(client: Client, until: asyncio.Event, tell: Callable[[str], None]) -> None:
+async def _until_back(
+    client: Client, account: str, until: asyncio.Event, tell: Callable[[str], None]
+) -> None:
     """Return when the server answers again after it was away, or the event is set.
 
     A server may come back with a database of an earlier time. What a workflow remembers is then
     ahead of its own history, and the engine, which hands over only what is new, would wait for
     ever.
     """
-    while not until.is_set() and await _answers(client):
-        await _pause(until)
+    await _first(_until_away(client, account), until.wait())
     if not until.is_set():
         tell(_("the cluster's server does not answer; this host goes on when it is back"))
     while not until.is_set() and not await _answers(client):
-        await _pause(until)
+        await _first(asyncio.sleep(_LOOK_S), until.wait())
     if not until.is_set():
         tell(_("the cluster's server is back"))
+
+
+async def _until_away(client: Client, account: str) -> None:
+    """Wait for work in a queue that has none: a server holds such a call, and ends it when it dies,
+    however soon it is there again.
+    """
+    queue = TaskQueue(name=f"{queue_of(account)}-away")
+    asked = PollActivityTaskQueueRequest(
+        namespace=client.namespace, task_queue=queue, identity=client.identity
+    )
+    while True:
+        began = time.monotonic()
+        try:
+            await client.workflow_service.poll_activity_task_queue(asked, timeout=_HELD)
+        except RPCError as error:
+            if error.status not in _ANSWERS:
+                return
+        await asyncio.sleep(max(0.0, began + _LOOK_S - time.monotonic()))
+
+
+async def _first(*works: Coroutine[Any, Any, Any]) -> None:
+    """Do several things until one of them is done."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def _answers(client: Client) -> bool:
@@ -128,8 +166,3 @@ async def _answers(client: Client) -> bool:
         return await client.service_client.check_health(timeout=_PATIENCE)
     except RPCError as error:
         return error.status in _ANSWERS
-
-
-async def _pause(until: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(until.wait(), _LOOK_S)
