@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from klingflow.cluster.hand import Hand
@@ -64,3 +66,26 @@ async def test_a_desk_is_told_again_what_a_store_has_lost_while_that_lasts(tmp_p
     lost, well = [("store", "north", LOST)], [("store", "north", "")]
     found = await told(tmp_path, [LOST, LOST, LOST, LOST, "", "", ""])
     assert found == [lost, [], lost, [], well, [], []]
+
+
+async def test_a_host_looks_at_its_store_once_at_a_time(tmp_path: Path) -> None:
+    """A look that finds a loss stops the account, and one that comes late would do that again after
+    a person has let hosts go on.
+    """
+    looks, most = 0, 0
+
+    async def forgotten(hand: Hand, account: str) -> str:
+        nonlocal looks, most
+        looks, most = looks + 1, max(most, looks + 1)
+        await anyio.lowlevel.checkpoint()
+        looks -= 1
+        return ""
+
+    with a_hand(a_store(tmp_path / "store"), tmp_path / "north") as hand:
+        minding = Minding(hand, cast(Telling, Desk()), lambda line: None)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("klingflow.cluster.temporal.minding.forgotten", forgotten)
+            async with anyio.create_task_group() as group:
+                for _ in range(3):
+                    group.start_soon(minding.look, ACCOUNT)
+    assert most == 1

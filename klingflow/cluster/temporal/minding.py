@@ -35,11 +35,17 @@ class Minding:
         self._telling = telling
         self._told = told
         self._said, self._said_at = "", -math.inf
+        self._turn = asyncio.Lock()
 
     async def look(self, account: str) -> str:
-        """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too."""
-        why = await forgotten(self._hand, account)
-        await self._tell_desk(why)
+        """Return why nothing may be bought at the store, as `forgotten`; the desk is told, too.
+
+        One look comes after the other. One that has seen a loss before a person let all go on, and
+        acts on it afterwards, would stop the account again.
+        """
+        async with self._turn:
+            why = await forgotten(self._hand, account)
+            await self._tell_desk(why)
         return why
 
     async def always(self, account: str) -> None:
@@ -47,15 +53,16 @@ class Minding:
         known = ""
         while True:
             await asyncio.sleep(_EVERY_S)
-            try:
-                why = await forgotten(self._hand, account)
-            except (UsageError, OSError) as error:
-                why = str(error)
-            if why and why != known:
-                self._told(why)
-            known = why
-            with suppress(RPCError):  # then whoever buys says it
-                await self._tell_desk(why)
+            async with self._turn:
+                try:
+                    why = await forgotten(self._hand, account)
+                except (UsageError, OSError) as error:
+                    why = str(error)
+                if why and why != known:
+                    self._told(why)
+                known = why
+                with suppress(RPCError):  # then whoever buys says it
+                    await self._tell_desk(why)
 
     async def _tell_desk(self, why: str) -> None:
         """Tell the desk what changes: also that this host goes on, after a word that it said at the
