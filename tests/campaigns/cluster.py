@@ -199,10 +199,15 @@ class Cluster:
         self.server.start()
 
     def saved_whole(self) -> Path:
-        """Copy the database, the store and what persons have, all at one moment."""
-        copy = self.saved()
-        for folder in ("store", "person"):
-            shutil.copytree(self.folder / folder, copy / folder, symlinks=True)
+        """Copy the database, the store and what persons have, all at one moment: hosts stand still
+        meanwhile, as under a snapshot of their disks.
+        """
+        with ExitStack() as stack:
+            for host in self.hosts:
+                stack.enter_context(self.stopped(host))
+            copy = self.saved()
+            for folder in ("store", "person"):
+                shutil.copytree(self.folder / folder, copy / folder, symlinks=True)
         return copy
 
     def restore_whole(self, copy: Path) -> None:
