@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from temporalio import workflow
+from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from klingflow.cluster import accounts
@@ -24,6 +25,7 @@ from klingflow.cluster.address import Address
 from klingflow.cluster.hand import Waits
 from klingflow.cluster.status import Status
 from klingflow.cluster.store import Chapter, FolderStore, told_of
+from klingflow.cluster.temporal import worker
 from klingflow.cluster.temporal.client import DeskClient, connect
 from klingflow.cluster.temporal.flows import DeskFlow, desk_queue_of, queue_of
 from klingflow.cluster.temporal.server import Server, free_port, program, started, without_ours
@@ -129,6 +131,16 @@ async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
             await anyio.sleep(0.1)
 
 
+async def have_begun(server: Server, account: str, number: int) -> None:
+    """Wait until so many hosts ask for work."""
+    desk = await desk_at(server, account)
+
+    async def ask() -> bool:
+        return len(await desk.hosts()) == number
+
+    await until(ask)
+
+
 def has(store: FolderStore, name: str) -> Callable[[], Awaitable[bool]]:
     """True once the store tells this of the first try of a shot."""
 
@@ -169,6 +181,7 @@ async def test_hosts_notice_that_the_server_was_away(store: FolderStore, tmp_pat
             a_host(own, store, tmp_path / "north", "away", Scripted()) as straight,
             a_host(proxied, store, tmp_path / "south", "away", Scripted()) as through,
         ):
+            await have_begun(own, "away", 2)
             for told, change in ((1, own.kill), (2, own.start)):
                 await anyio.to_thread.run_sync(change)
 
@@ -180,6 +193,38 @@ async def test_hosts_notice_that_the_server_was_away(store: FolderStore, tmp_pat
             "the cluster's server does not answer; this host goes on when it is back",
             "the cluster's server is back",
         ]
+
+
+async def test_a_server_that_is_gone_again_at_once_is_waited_for(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers, and no more when the host begins to ask for work."""
+    answers, claims = worker._answers, [True]
+
+    async def answer(client: Client) -> bool:
+        return claims.pop() if claims else await answers(client)
+
+    monkeypatch.setattr(worker, "_answers", answer)
+    hand_over(store, [order("alley")], batch=BATCH, poll_floor_s=0.05)
+    gateway = Scripted([ACCEPTED], [READY, READY], [Video(200, VIDEO)])
+    (tmp_path / "server").mkdir()
+    with started(tmp_path / "server") as own:
+        async with a_host(own, store, tmp_path / "north", "again", gateway) as told:
+            await have_begun(own, "again", 1)
+            await anyio.to_thread.run_sync(own.kill)
+
+            async def is_deceived() -> bool:
+                return len(told) == 3
+
+            await until(is_deceived)
+            await anyio.to_thread.run_sync(own.start)
+
+            async def is_told() -> bool:
+                await (await desk_at(own, "again")).hand_over(BATCH, "film", 1, Caps().state())
+                return True
+
+            await until(is_told)
+            await until(has(store, "001.done"))
 
 
 async def test_a_task_that_failed_is_bought_again(

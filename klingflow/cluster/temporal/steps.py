@@ -7,6 +7,7 @@ only its kind is told there, its words are this host's own.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -152,9 +153,8 @@ class Steps:
     def repeat(self) -> None:
         """Do once more what has ended here just now, beside the engine.
 
-        A server that comes back from a backup has lost what the desk was told, and believes all the
-        same that a step has ended whose end was on its way to it. So nobody else would say it
-        again, or bring a video that a store has lost as well.
+        A server that comes back from a backup has lost what the desk was told, and yet believes an
+        end that was on its way to it: nobody else would say it again, or bring the video again.
         """
         since = self._hand.clock() - _JUST_NOW_S
         for ended_at, errand in self._ended:
@@ -165,13 +165,14 @@ class Steps:
         self._ended.clear()
 
     async def _repeated(self, errand: _Errand) -> None:
-        errand.was_bought = False
+        errand.was_bought, errand.turn_at = False, -math.inf  # so it buys nothing
         while not self._is_leaving:
             errand.stage = "buy"
             with suppress(ApplicationError):
                 await self._worded(self._shot(errand), errand)
-                return
+                break
             await asyncio.sleep(_REPEAT_S)
+        self._hand.answers.pop(errand.order.uid, None)
 
     # --------
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError, RPCStatusCode, ServiceClient
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from klingflow import __version__
@@ -90,14 +90,27 @@ async def work(
         stack.callback(minding.cancel)
         begun()
         while not until.is_set():
-            async with _workflows(client, account):
-                await _until_back(client, account, until, tell)
-                if until.is_set():
-                    steps.leave()
-                else:
-                    steps.repeat()
+            try:
+                async with _workflows(await _connected_anew(client), account):
+                    await _first(_until_away(client, account), until.wait())
+                    await _until_back(client, until, tell)
+                    if not until.is_set():
+                        steps.repeat()
+            except RuntimeError:  # it was away again when the worker began
+                if await _answers(client):
+                    raise
+                await _until_back(client, until, tell)
+        steps.leave()
     await steps.finished(longest_s)
     return broken[0] if broken else None
+
+
+async def _connected_anew(client: Client) -> Client:
+    """Return a client of the same server. One whose worker could not begin takes no other worker
+    for the same workflows. Raises RuntimeError.
+    """
+    service = await ServiceClient.connect(client.service_client.config)
+    return Client(service, namespace=client.namespace)
 
 
 def _workflows(client: Client, account: str) -> Worker:
@@ -113,18 +126,16 @@ def _workflows(client: Client, account: str) -> Worker:
     )
 
 
-async def _until_back(
-    client: Client, account: str, until: asyncio.Event, tell: Callable[[str], None]
-) -> None:
-    """Return when the server answers again after it was away, or the event is set.
+async def _until_back(client: Client, until: asyncio.Event, tell: Callable[[str], None]) -> None:
+    """Return when a server that was away answers again, or the event is set.
 
-    A server may come back with a database of an earlier time. What a workflow remembers is then
+    It may have come back with a database of an earlier time. What a workflow remembers is then
     ahead of its own history, and the engine, which hands over only what is new, would wait for
     ever.
     """
-    await _first(_until_away(client, account), until.wait())
-    if not until.is_set():
-        tell(_("the cluster's server does not answer; this host goes on when it is back"))
+    if until.is_set():
+        return
+    tell(_("the cluster's server does not answer; this host goes on when it is back"))
     while not until.is_set() and not await _answers(client):
         await _first(asyncio.sleep(_LOOK_S), until.wait())
     if not until.is_set():
