@@ -64,6 +64,7 @@ SAID = [
     ("unsendable", {"reason": "403"}, "NOT sent, not bought: 403"),
     ("stopped", {"reason": "a cap"}, "buying has stopped: a cap"),
     ("leaving", {"reason": "interrupted"}, "leaving: interrupted"),
+    ("handed_over", {"takes": 3}, "3 takes handed over to the hosts"),
     ("away", {"reason": "no store"}, "waiting: no store"),
     ("halted", {"reason": "no host"}, "a person is needed: no host"),
     ("given_back", {"reason": "3 of them"}, "the store had lost claims: 3 of them"),

@@ -123,7 +123,7 @@ class Production:
             self._logs += 1
             process = self.film.begin(*command, "--log", log.name)
             begun(process, log, stage)
-            time.sleep(self.chance.uniform(0.0, 0.1 if stage else 0.8))
+            time.sleep(self.chance.uniform(0.0, 0.04 if stage else 0.8))
             self._kill(process)
             log.unlink(missing_ok=True)
             self._look((*options, stage), before)

@@ -35,7 +35,8 @@ def test_a_film_from_its_shot_list_to_its_last_pick(
         tried.update(kills=made.kills, charges=made.expected.total(), doubts=found.doubts, films=1)
         complaints += found.complaints
     report.add("kill in whole films", tried, wrong=wrong, found=complaints)
-    assert tried["kills"] >= 8 * tried["films"]
+    # In the short form about ten can hit a run that goes on, and a quick machine ends some before.
+    assert tried["kills"] >= (8 if long else 5) * tried["films"]
 
 
 def _made(folder: Path, seed: int, long: bool) -> Production:
