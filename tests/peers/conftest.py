@@ -81,13 +81,25 @@ def _ran(command: Sequence[str | Path], home: Path) -> subprocess.CompletedProce
     )
 
 
-def _of_pip(request: pytest.FixtureRequest, name: str, *packages: str) -> Path:
-    """The programs of a virtual environment of its own that holds `packages`."""
+def _uv(request: pytest.FixtureRequest) -> Path:
+    """uv, which installs in seconds what takes pip minutes."""
 
     def install(home: Path) -> subprocess.CompletedProcess[str]:
         venv.create(home, clear=True, with_pip=True)
         pip = (home / "bin" / "python", "-m", "pip", "install", "-q", "--only-binary", ":all:")
-        return _ran([*pip, *packages], home)
+        return _ran([*pip, "uv"], home)
+
+    return _installed(request.config.cache, "uv", "uv", install) / "bin" / "uv"
+
+
+def _of_pypi(request: pytest.FixtureRequest, name: str, *packages: str) -> Path:
+    """The programs of a virtual environment of its own that holds `packages`."""
+    uv = _uv(request)
+
+    def install(home: Path) -> subprocess.CompletedProcess[str]:
+        venv.create(home, clear=True)
+        into = ("--only-binary", ":all:", "--python", home / "bin" / "python")
+        return _ran([uv, "pip", "install", "-q", *into, *packages], home)
 
     return _installed(request.config.cache, name, ", ".join(packages), install) / "bin"
 
@@ -95,20 +107,20 @@ def _of_pip(request: pytest.FixtureRequest, name: str, *packages: str) -> Path:
 @pytest.fixture(scope="session")
 def litellm(request: pytest.FixtureRequest) -> Path:
     """LiteLLM's command: 120 packages, 750 MB, with pins of their own."""
-    return _of_pip(request, LITELLM, LITELLM) / "litellm"
+    return _of_pypi(request, LITELLM, LITELLM) / "litellm"
 
 
 @pytest.fixture(scope="session")
 def moto(request: pytest.FixtureRequest) -> Path:
     """moto's server, which speaks S3's protocol."""
     name = MOTO.replace("[", "-").replace("]", "").replace(",", "-")
-    return _of_pip(request, name, MOTO) / "moto_server"
+    return _of_pypi(request, name, MOTO) / "moto_server"
 
 
 @pytest.fixture(scope="session")
 def readers(request: pytest.FixtureRequest) -> Path:
     """A Python that has what reads cuts: subtitles, edit lists, lists for players and MP4."""
-    return _of_pip(request, "readers", *READERS) / "python"
+    return _of_pypi(request, "readers", *READERS) / "python"
 
 
 def _of_npm(request: pytest.FixtureRequest, package: str) -> Path:
