@@ -153,6 +153,24 @@ def test_a_claim_that_a_dead_host_never_used_says_nothing_of_the_gateway() -> No
         assert made.standing.unsent == (host != "")
 
 
+@pytest.mark.parametrize("well", [True, False])
+def test_a_batch_is_not_over_before_what_another_one_buys(well: bool) -> None:
+    """Two copies of a film order the same take. The second batch comes to its end with the first:
+    who follows it would otherwise take the order back before its create is claimed.
+    """
+    made = desk(1)
+    made.add("b2", "film", 1, Caps().state())
+    made.read("b2", 0, [(replace(ask(0), ref=Ref("b2", 0, 0)), False)])
+    (uid,) = granted(made)
+    assert granted(made, 1.0) == [] and {*made.batches} == {"b1", "b2"}
+    assert made.wake_at(1.0) is None
+    made.bought(submitted(uid), 1.0, 0.5)
+    made.over(uid, comes=well)
+    assert ("b2" in made.batches) == well
+    made.delivered(uid, well=True)
+    assert not made.batches and made.account.caps.spend == 2
+
+
 def test_a_create_that_is_lost_holds_back_the_others() -> None:
     """As one of a single run does: while the gateway is away each would be in doubt, too. What was
     granted with it is of its round; then one goes alone, after a longer pause each time, until one

@@ -61,6 +61,7 @@ class Intake:
                     self._release(order)
             found.waiting.clear()
             found.held.clear()
+            found.elsewhere.clear()
             self._close(found)
 
     # -------- pages
@@ -193,6 +194,7 @@ class Intake:
             attempt, well = ends.popleft()
             self.ends.note(attempt, well=well)
             for batch in self.batches.values():
+                batch.settled += batch.elsewhere.pop(attempt, False)
                 ends += [(one, False) for one in batch.freed(attempt, well=well)]
         for batch in list(self.batches.values()):
             self._close(batch)
@@ -203,8 +205,8 @@ class Intake:
         """Return the order of a batch that is to be tried next, whose cost is set aside; None where
         there is none, or where claims have to be known first.
 
-        What is on its way already is dropped, and what the caps have no room for. What is claimed
-        was paid for, and is counted anyway.
+        What is on its way already ends with that, and what the caps have no room for is dropped.
+        What is claimed was paid for, and is counted anyway.
         """
         while batch.waiting:
             order = batch.waiting[0]
@@ -222,6 +224,7 @@ class Intake:
                 self.ended(order.attempt, well=False)
             else:
                 self._release(reserved)
+                batch.elsewhere[order.attempt] = True
         self._close(batch)
         return None
 

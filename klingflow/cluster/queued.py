@@ -92,7 +92,8 @@ class Grant:
 class Batch:
     """Orders of one film that were handed over together. `page` is the next to be read, `waiting`
     what was read and is not granted, `held` what waits for other shots, by attempt; `live` are its
-    shots on their way, by uid. `counted` are unread pages whose claims are counted: the numbers of
+    shots on their way, by uid, and `elsewhere` those that are on their way for another batch, by
+    attempt. `counted` are unread pages whose claims are counted: the numbers of
     their claimed orders, once for each attempt. `again`: the desk has had it before. `cap` is what
     left orders out. `missing`: which host does not find a page of it.
     """
@@ -105,6 +106,7 @@ class Batch:
     waiting: deque[Order] = field(default_factory=deque)
     held: dict[str, Order] = field(default_factory=dict)
     live: dict[str, bool] = field(default_factory=dict)
+    elsewhere: dict[str, bool] = field(default_factory=dict)
     counted: dict[int, list[int]] = field(default_factory=dict)
     again: bool = False
     stopped: bool = False
@@ -126,7 +128,8 @@ class Batch:
     @property
     def is_over(self) -> bool:
         """True if nothing more will come of it."""
-        return not (self.live or self.waiting or self.held or self.has_unread)
+        here = self.live or self.waiting or self.held or self.elsewhere
+        return not (here or self.has_unread)
 
     def leave_out(self, why: str) -> None:
         """Count an order that nobody buys."""
@@ -168,7 +171,7 @@ class Batch:
             "id": self.id,
             "film": self.film,
             "live": len(self.live),
-            "waiting": len(self.waiting) + len(self.held),
+            "waiting": len(self.waiting) + len(self.held) + len(self.elsewhere),
             "unread": self.pages - self.page,
             "settled": self.settled,
             "left_out": self.left_out,
@@ -187,6 +190,7 @@ class Batch:
             "waiting": [order.as_json() for order in self.waiting],
             "held": [order.as_json() for order in self.held.values()],
             "live": list(self.live),
+            "elsewhere": list(self.elsewhere),
             "counted": [[*one] for one in self.counted.items()],
             "again": self.again,
             "stopped": self.stopped,
@@ -205,8 +209,10 @@ class Batch:
             waiting = deque(map(Order.from_json, versions.listed(state["waiting"])))
             held = {o.attempt: o for o in map(Order.from_json, versions.listed(state["held"]))}
             live = dict.fromkeys(versions.listed(state["live"]), True)
+            elsewhere = dict.fromkeys(versions.listed(state.get("elsewhere", ())), True)
             caps = Caps.from_state(state["caps"])
             cap = versions.read(LeftOut, state["cap"], what) if state["cap"] else None
             known = {"caps": caps, "waiting": waiting, "held": held, "live": live, "cap": cap}
+            known["elsewhere"] = elsewhere
             known["counted"] = dict(versions.listed(state.get("counted", ())))
         return versions.read(cls, state, what, exact=True, **known)
