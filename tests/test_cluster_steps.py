@@ -34,7 +34,8 @@ FAILED = said(id="task_1", status="failed", error={"code": "1", "message": "serv
 BUSY = said(id="task_1", status="in_progress")
 NOW = datetime(2026, 6, 8, tzinfo=UTC)
 LONG_AGO_S = 60.0
-A_MONTH_S = 30 * 86_400.0
+A_DAY_S = 86_400.0
+A_MONTH_S = 30 * A_DAY_S
 
 
 @dataclass
@@ -248,12 +249,16 @@ async def test_an_end_that_a_store_has_lost_is_found_again(tmp_path: Path, end: 
         assert [one.partition(" ")[0] for one in asked(host.hand)].count("create") == 1
 
 
-async def test_what_ended_while_a_server_died_is_done_once_more(tmp_path: Path) -> None:
-    """The server has come back from a backup, and so has the store. The desk has not heard that the
-    shot was bought, and nobody is asked to bring its video: the host says it again, and does that.
+async def test_what_ended_while_a_server_died_is_done_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has come back from a backup after a day, and so has the store. The desk has not
+    heard that the shot was bought, and nobody is asked to bring its video: the host says it again,
+    and does that.
     """
     with a_host(tmp_path, Done([ACCEPTED])) as host:
         assert await host.shot() == "done"
+        ended_at = host.hand.clock()
         first, ends = [*host.heard.reports], tmp_path / "store" / "purchases"
         for path in ends.glob("*.done"):
             path.unlink()
@@ -266,7 +271,8 @@ async def test_what_ended_while_a_server_died_is_done_once_more(tmp_path: Path) 
                 delivered.set()
 
         host.heard.tell = hear  # type: ignore[method-assign]
-        host.steps.repeat()
+        monkeypatch.setattr(host.hand, "clock", lambda: ended_at + A_DAY_S)
+        host.steps.repeat(A_DAY_S)
         with anyio.fail_after(60):
             await delivered.wait()
         assert [one[0] for one in host.heard.reports] == [one[0] for one in first]

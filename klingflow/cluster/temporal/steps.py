@@ -140,8 +140,8 @@ class Steps:
         """
         info = activity.info()
         turn_at = self._hand.clock() + at - info.started_time.timestamp()
-        said, account = info.heartbeat_details, account_of(info.task_queue)
-        was_bought = bool(said) and said[0] != "buy"
+        account, said = account_of(info.task_queue), [*info.heartbeat_details, "buy"][0]
+        was_bought = said != "buy"
         errand = _Errand(Order.from_json(order), at, turn_at, account, heard, was_bought)
         try:
             end = await self._done(self._shot(errand), errand)
@@ -150,13 +150,13 @@ class Steps:
         self._ended.append((self._hand.clock(), errand))
         return end
 
-    def repeat(self) -> None:
-        """Do once more what has ended here just now, beside the engine.
+    def repeat(self, away_s: float) -> None:
+        """Do once more what ended here while the server was away or just before, and buy nothing.
 
         A server that comes back from a backup has lost what the desk was told, and yet believes an
         end that was on its way to it: nobody else would say it again, or bring the video again.
         """
-        since = self._hand.clock() - _JUST_NOW_S
+        since = self._hand.clock() - away_s - _JUST_NOW_S
         for ended_at, errand in self._ended:
             if ended_at >= since:
                 work = asyncio.create_task(self._repeated(errand))

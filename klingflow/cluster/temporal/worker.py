@@ -90,19 +90,29 @@ async def work(
         stack.callback(minding.cancel)
         begun()
         while not until.is_set():
-            try:
-                async with _workflows(await _connected_anew(client), account):
-                    await _first(_until_away(client, account), until.wait())
-                    await _until_back(client, until, tell)
-                    if not until.is_set():
-                        steps.repeat()
-            except RuntimeError:  # it was away again when the worker began
-                if await _answers(client):
-                    raise
-                await _until_back(client, until, tell)
+            await _play(client, account, steps, until, tell)
         steps.leave()
     await steps.finished(longest_s)
     return broken[0] if broken else None
+
+
+async def _play(
+    client: Client, account: str, steps: Steps, until: asyncio.Event, tell: Callable[[str], None]
+) -> None:
+    """Play workflows until the server was away and answers again, or the event is set. Raises
+    RuntimeError where a server that is there takes no worker.
+    """
+    try:
+        async with _workflows(await _connected_anew(client), account):
+            await _first(_until_away(client, account), until.wait())
+            began = time.monotonic()
+            await _until_back(client, until, tell)
+            if not until.is_set():
+                steps.repeat(time.monotonic() - began)
+    except RuntimeError:  # it was away again when the worker began
+        if await _answers(client):
+            raise
+        await _until_back(client, until, tell)
 
 
 async def _connected_anew(client: Client) -> Client:
